@@ -1,0 +1,34 @@
+// Tensors: allocation, views, conversions. Semantics are PyTorch's (torchscript.md §7).
+#ifndef TSB_WORKER_TENSOR_H
+#define TSB_WORKER_TENSOR_H
+
+#include "worker/value.h"
+
+// New uninitialised tensors from the lane's caching allocator, 64-byte aligned.
+Status tensor_new(struct Lane *lane, DType dtype, int ndim, const int64_t *size, Tensor **out); // contiguous
+// With the signature of `like` (dtype, sizes, strides or private layout; data ignored): what kernel_prepare gave.
+Status tensor_new_as(struct Lane *lane, const View *like, Tensor **out);
+// A tensor over memory the caller keeps alive and that must not be written (constants, input batches).
+Status tensor_borrow(struct Lane *lane, const View *view, size_t bytes, Tensor **out);
+// Another tensor over the same storage.
+Status tensor_view(struct Lane *lane, Tensor *base, int ndim, const int64_t *size, const int64_t *stride, int64_t offset, Tensor **out);
+
+// Before anything writes through `t`: gives a shared storage a private copy. Cheap when nothing is to do.
+Status tensor_make_writable(Tensor *t);
+// Before anything that does not know private layouts reads it: reorders into plain contiguous, in place.
+Status tensor_make_plain(struct Lane *lane, Tensor *t);
+// A contiguous version: the same tensor (retained) or a copy.
+Status tensor_contiguous(struct Lane *lane, Tensor *t, Tensor **out);
+// dst[…] = src with broadcasting and dtype conversion.
+Status tensor_copy_into(struct Lane *lane, Tensor *dst, const Tensor *src);
+Status tensor_to_dtype(struct Lane *lane, Tensor *t, DType dtype, Tensor **out); // the same tensor when it has it
+// The one element, converted; ST_RAISED unless numel == 1.
+Status tensor_item(struct Lane *lane, const Tensor *t, IValue *out); // int, float, bool or complex
+Status tensor_from_scalar(struct Lane *lane, IValue number, DType dtype, Tensor **out); // 0-dim
+
+static inline int64_t tensor_numel(const Tensor *t) { return view_numel(&t->view); }
+static inline DType tensor_dtype(const Tensor *t) { return (DType)t->view.dtype; }
+void tensor_release(Tensor *t);
+static inline Tensor *tensor_retain(Tensor *t) { t->head.refs++; return t; }
+
+#endif
