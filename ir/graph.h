@@ -49,8 +49,7 @@
     X(CONTINUE, "prim::ContinueStmt")   /* while emitting only */                                                      \
     X(RETURN_STMT, "prim::ReturnStmt")  /* while emitting only */                                                      \
     X(LOOP_CONDITION, "prim::LoopContinuation") /* while emitting only */                                              \
-    X(EMPTY_LIST, "prim::EmptyListLiteral")     /* while emitting only */                                              \
-    X(FUSED, "tsb::fused")              /* made by the optimiser: `name` says which, see ir/fuse.h */
+    X(EMPTY_LIST, "prim::EmptyListLiteral")     /* while emitting only */
 
 typedef enum NodeKind {
 #define X(name, text) NODE_##name,
@@ -106,13 +105,12 @@ struct Node {
     Block **blocks;
     uint32_t block_count;
     Datum *constant;         // CONSTANT: the value, NULL means None
-    Str name;                // GET_ATTR, SET_ATTR, CALL_METHOD: name=; FUSED: what
+    Str name;                // GET_ATTR, SET_ATTR, CALL_METHOD: name=
     const Type **types;      // ISINSTANCE: types=
     uint32_t type_count;
     int64_t beg, end;        // TUPLE_SLICE
     Graph *subgraph;         // FORK, CLOSURE
     struct Function *callee; // CALL_FUNCTION, once resolved
-    const void *params;      // FUSED: description, see ir/fuse.h
     SourceRange range;
     Str scope;               // of inlined nodes: "layer1.0.conv1" (module path), for profiles and cuts
     void *note;              // scratch for the running pass

@@ -17,7 +17,7 @@ enum {
 };
 
 typedef struct OpBinding {
-    const char *name;   // "aten::add.Tensor": full name of a row of ops.def, or "tsb::…" for fused ones
+    const char *name;   // "aten::add.Tensor": full name of a row of ops.def
     OpFn fn;
     uint32_t flags;
     const void *data;   // of the family: kernel id, parameters …
