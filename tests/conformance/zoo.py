@@ -1,0 +1,133 @@
+"""The models that tsbatch is compared with PyTorch on. A case is (family, name, kind, build).
+
+build() returns a Case: the eager module in eval mode, how to turn it into TorchScript, and its inputs by argument name,
+first dimension = sample. Weights are random but seeded, batch-norm statistics measured on random images and then
+disturbed, so that no layer is trivially the identity and activations keep their size through deep nets.
+"""
+import dataclasses
+import os
+import sys
+
+import torch
+from torch import nn
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "gen"))
+
+
+@dataclasses.dataclass
+class Case:
+    module: nn.Module            # eager (or already scripted), eval mode
+    inputs: dict                 # argument name -> tensor [N, ...]
+    kind: str                    # "scripted", "traced" or "as is"
+    batch: int = 2
+    per_sample: bool = False
+    fast_path: bool = False      # traced without gradients: transformers then use their fused operators
+    argmax: bool = False         # outputs are class scores along dimension 1
+
+    def torchscript(self):
+        if self.kind == "scripted":
+            return torch.jit.script(self.module)
+        if self.kind == "traced":
+            example = tuple(v[0] if self.per_sample else v[: self.batch] for v in self.inputs.values())
+            with torch.set_grad_enabled(not self.fast_path):
+                return torch.jit.trace(self.module, example, check_trace=False)
+        return self.module
+
+
+def disturb_batch_norms(model, images):
+    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    if not norms:
+        return
+    model.train()
+    for norm in norms:
+        norm.momentum = 1.0
+    with torch.no_grad():
+        model(images)
+        for norm in norms:
+            norm.momentum = 0.1
+            norm.running_mean += 0.1 * norm.running_var.sqrt() * torch.randn_like(norm.running_mean)
+            norm.running_var *= torch.empty_like(norm.running_var).uniform_(0.8, 1.25)
+            norm.weight.uniform_(0.8, 1.2)
+            norm.bias.uniform_(0.1, 0.4)
+
+
+VISION = ("resnet18 resnet50 mobilenet_v2 mobilenet_v3_small efficientnet_b0 densenet121 squeezenet1_1 vgg11_bn googlenet "
+          "vit_b_16 swin_t").split()
+
+
+def vision(name, kind, samples=4, size=224):
+    import torchvision
+    torch.manual_seed(len(name) * 1000 + ord(name[0]))
+    options = {"init_weights": False} if name == "googlenet" else {}
+    model = getattr(torchvision.models, name)(weights=None, **options)
+    if name == "vit_b_16":
+        nn.init.normal_(model.heads.head.weight, std=0.02)  # PyTorch starts it at zero
+        nn.init.normal_(model.class_token, std=0.02)
+    disturb_batch_norms(model, torch.randn(8, 3, size, size))
+    return Case(model.eval(), {"x": torch.randn(samples, 3, size, size)}, kind, argmax=True)
+
+
+class LSTMTagger(nn.Module):
+    """Embedding, two bidirectional LSTM layers, one score per tag and position."""
+
+    def __init__(self, words=1000, embedding=128, hidden=128, tags=32):
+        super().__init__()
+        self.embedding = nn.Embedding(words, embedding)
+        self.lstm = nn.LSTM(embedding, hidden, num_layers=2, bidirectional=True, batch_first=True)
+        self.tag = nn.Linear(2 * hidden, tags)
+
+    def forward(self, tokens):
+        y, _ = self.lstm(self.embedding(tokens))
+        return self.tag(y)
+
+
+class GRUNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.gru = nn.GRU(24, 48, num_layers=2, batch_first=True)
+        self.out = nn.Linear(48, 5)
+
+    def forward(self, x):
+        y, h = self.gru(x)
+        return self.out(y[:, -1]), h.transpose(0, 1)
+
+
+class Encoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(64, 4, 128, batch_first=True, activation="gelu")
+        self.encoder = nn.TransformerEncoder(layer, 2)
+
+    def forward(self, x):
+        return self.encoder(x)
+
+
+def sequence(name, kind):
+    torch.manual_seed(7)
+    if name == "lstm_tagger":
+        return Case(LSTMTagger().eval(), {"tokens": torch.randint(0, 1000, (12, 40))}, kind, batch=5)
+    if name == "gru":
+        return Case(GRUNet().eval(), {"x": torch.randn(12, 30, 24)}, kind, batch=5)
+    return Case(Encoder().eval(), {"x": torch.randn(12, 20, 64)}, kind, batch=5, fast_path=name == "encoder_fast")
+
+
+def tutorial(name):
+    import shown_as
+    path = os.path.join(os.path.dirname(__file__), "..", "gen", "tutorial_models.py")
+    module, shapes = shown_as.load(path, "/src/tutorial.py").build()[name]
+    torch.manual_seed(3)
+    return Case(module, {k: torch.randn(1000, *shape) for k, shape in shapes.items()}, "as is", per_sample=True)
+
+
+def cases():
+    """(family, label, function without arguments) of every case."""
+    for name in ("cell_traced cell_scripted linear_cell_traced linear_cell_scripted gated_cell_traced gated_cell_scripted "
+                 "rnn_loop wrap_rnn").split():
+        yield "tutorial", name, lambda name=name: tutorial(name)
+    for name in "lstm_tagger gru encoder".split():
+        for kind in "scripted", "traced":
+            yield "sequence", f"{name}/{kind}", lambda name=name, kind=kind: sequence(name, kind)
+    yield "sequence", "encoder_fast/traced", lambda: sequence("encoder_fast", "traced")
+    for name in VISION:
+        for kind in "scripted", "traced":
+            yield "vision", f"{name}/{kind}", lambda name=name, kind=kind: vision(name, kind)
