@@ -77,6 +77,7 @@ struct Value {
     uint32_t id;     // by order of creation in the graph, never reused
     Str name;        // debug name, empty when the value prints as its id
     const Type *type;
+    Graph *graph;
     Use *uses;       // in order of creation: first, and last for appending
     Use *last_use;
     uint32_t use_count;
@@ -97,6 +98,7 @@ struct Node {
     const Schema *schema;    // NODE_OP; for the other kinds NULL
     Block *owner;
     Node *prev, *next;       // in the owner's ring
+    uint64_t position;       // grows along the ring; kept by the functions below
     Value **inputs;
     Use **input_uses;        // [i] is the Use record of inputs[i]
     uint32_t input_count;
@@ -135,6 +137,10 @@ struct Graph {
 Graph *graph_new(Arena *a, TypeTable *types);
 // A deep copy; ids are renumbered in print order as PyTorch's copy does (§5.5.4).
 Graph *graph_copy(const Graph *g);
+
+// Copies src's nodes before `at`, a node of g. The replacement in g of every value that src takes from outside (its block's
+// inputs too) must stand in the value's `note`; the copies of src's own values are left in theirs.
+void block_clone_before(Graph *g, const Block *src, Node *at);
 
 Node *node_new(Graph *g, NodeKind kind);                       // not yet in a block
 Node *node_new_op(Graph *g, const Schema *schema);
