@@ -29,7 +29,8 @@ typedef struct Lane {
     struct Allocator *allocator;  // worker/allocator.h
     KernelContext kernels;
     TypeTable *types;             // shared, read-only at run time
-    Storage *dirty;               // shared storages copied in this call
+    Storage *dirty;               // shared storages copied in this call; each entry holds a reference
+    const IValue *args;           // of the operator that runs now, for kernel_call to find the dying ones
     Generator *generator;
     FILE *print_to;               // where prim::Print writes
     void *scratch;                // kernels' scratch, grows to the largest
@@ -43,5 +44,7 @@ void lane_free(Lane *l);
 void *lane_scratch(Lane *l, size_t bytes); // 64-byte aligned, NULL when memory runs out
 // After a call: shared storages that were written get their original bytes back.
 void lane_reset_state(Lane *l);
+// After a call of a stateful model: what was written stays, as private memory.
+void lane_keep_state(Lane *l);
 
 #endif

@@ -13,6 +13,27 @@ Status tensor_borrow(struct Lane *lane, const View *view, size_t bytes, Tensor *
 // Another tensor over the same storage.
 Status tensor_view(struct Lane *lane, Tensor *base, int ndim, const int64_t *size, const int64_t *stride, int64_t offset, Tensor **out);
 
+// A storage over the allocator's memory (uninitialised), or over memory the caller keeps alive that must not be written.
+// The reference is the caller's; storage_release gives it up.
+Status storage_new(struct Lane *lane, size_t bytes, Storage **out);
+Status storage_borrow(struct Lane *lane, const void *data, size_t bytes, Storage **out);
+void storage_release(Storage *s);
+// A tensor of `storage` (retained) at `offset` elements, with the dtype, sizes, strides and layout of `like`.
+Status tensor_of_storage(struct Lane *lane, Storage *storage, const View *like, int64_t offset, Tensor **out);
+// Gives a shared storage a private copy and moves every tensor over to it.
+Status storage_make_writable(Storage *s);
+// Bytes of a contiguous tensor: ST_RAISED for negative sizes, ST_MEMORY when it cannot be addressed.
+Status tensor_bytes(DType dtype, int ndim, const int64_t *size, size_t *out);
+// Copies header, sizes and strides but not the unused rest.
+static inline void view_assign(View *dst, const View *src)
+{
+    memcpy(dst, src, offsetof(View, size));
+    for (int d = 0; d < src->ndim; d++) {
+        dst->size[d] = src->size[d];
+        dst->stride[d] = src->stride[d];
+    }
+}
+
 // Before anything writes through `t`: gives a shared storage a private copy. Cheap when nothing is to do.
 Status tensor_make_writable(Tensor *t);
 // Before anything that does not know private layouts reads it: reorders into plain contiguous, in place.

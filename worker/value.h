@@ -14,6 +14,7 @@ typedef enum ValueTag {
     TAG_FLOAT,
     TAG_DEVICE,        // as.device
     TAG_UNINITIALIZED, // prim::Uninitialized
+    TAG_FUNCTION,      // as.function, of the program
     // from here on `as.obj` is counted
     TAG_TENSOR,
     TAG_STR,
@@ -23,9 +24,8 @@ typedef enum ValueTag {
     TAG_OBJECT,
     TAG_COMPLEX,
     TAG_ENUM,
-    TAG_FUNCTION,
     TAG_FUTURE,
-    TAG_GENERATOR,
+    TAG_GENERATOR,     // worker/random.h: a struct that starts with Counted, in one block of malloc
 } ValueTag;
 
 #define TAG_FIRST_COUNTED TAG_TENSOR
@@ -49,6 +49,7 @@ typedef struct DictObj DictObj;
 typedef struct Object Object;
 typedef struct ComplexObj ComplexObj;
 typedef struct EnumObj EnumObj;
+typedef struct FutureObj FutureObj;
 
 typedef struct IValue {
     uint8_t tag;
@@ -66,35 +67,39 @@ typedef struct IValue {
         Object *object;
         ComplexObj *complex;
         EnumObj *enumeration;
+        FutureObj *future;
         Function *function;
     } as;
 } IValue;
 
 struct Lane;
 
-// Memory behind tensors. `data` may point into the archive mapping or the constants of the model: then `shared` is set and
-// the first write makes a private copy (storage_make_writable), which every view of the storage sees.
+// Memory behind tensors. `data` may point into the archive mapping, the constants of the model or an input batch: then
+// `shared` is set and the first write makes a private copy (storage_make_writable), which every view of the storage sees.
 typedef struct Storage {
     uint32_t refs;
     bool shared;       // read-only: copy before writing
-    bool dirty;        // was shared, has been copied in this call (lane resets it when the call ends)
+    bool dirty;        // was shared, has been copied in this call (lane_reset_state undoes it when the call ends)
+    bool tracked;      // was made shared: `tensors` lists its tensors
     uint8_t device;
     size_t size;       // bytes
+    size_t capacity;   // bytes of the block that the allocator gave, 0 when data is not the allocator's
     void *data;
-    const void *origin; // the shared bytes, when dirty
+    void *origin;      // the shared bytes, when dirty
     struct Storage *next_dirty;
-    struct Lane *lane; // whose allocator owns data, when !shared
+    Tensor *tensors;   // every live tensor of a tracked storage, so that a private copy can move them
+    struct Lane *lane; // whose allocator owns data, this struct and its tensors
 } Storage;
 
 struct Tensor {
     Counted head;
     bool requires_grad;   // reported only
-    bool is_constant;     // from the model file or folded: packed weights may be kept for it
+    bool is_constant;     // from the model file or folded: packed weights may be kept for it while its storage is shared
     bool wrapped_number;  // 0-dim constant that counts as a Python number in add/sub/mul/div (torchscript.md §7.2)
     Storage *storage;
     View view;            // view.data == storage->data + offset; kept in step by storage_make_writable
     int64_t offset;       // elements from the start of the storage
-    Tensor *next_of_storage; // every live Tensor of one shared Storage, so that a private copy can move them; see tensor.c
+    Tensor *next_of_storage, *prev_of_storage; // ring-less list headed by storage->tensors, when that is tracked
 };
 
 struct StrObj { Counted head; uint32_t len; char bytes[]; };
@@ -102,6 +107,7 @@ struct ListObj { Counted head; uint32_t len, capacity; const Type *elem; IValue 
 struct TupleObj { Counted head; uint32_t len; const Type *type; IValue items[]; };
 struct ComplexObj { Counted head; double re, im; };
 struct EnumObj { Counted head; const ClassDef *cls; Str name; IValue value; };
+struct FutureObj { Counted head; IValue value; };
 struct Object { Counted head; ClassDef *cls; uint32_t len; IValue slots[]; };
 
 static inline IValue value_none(void) { return (IValue){.tag = TAG_NONE}; }
@@ -109,7 +115,11 @@ static inline IValue value_bool(bool b) { return (IValue){.tag = TAG_BOOL, .as.b
 static inline IValue value_int(int64_t i) { return (IValue){.tag = TAG_INT, .as.i = i}; }
 static inline IValue value_float(double f) { return (IValue){.tag = TAG_FLOAT, .as.f = f}; }
 static inline IValue value_tensor_take(Tensor *t) { return (IValue){.tag = TAG_TENSOR, .as.tensor = t}; }
+static inline IValue value_function(Function *f) { return (IValue){.tag = TAG_FUNCTION, .as.function = f}; }
 static inline IValue value_list_take(ListObj *l) { return (IValue){.tag = TAG_LIST, .as.list = l}; }
+static inline IValue value_tuple_take(TupleObj *t) { return (IValue){.tag = TAG_TUPLE, .as.tuple = t}; }
+static inline IValue value_dict_take(DictObj *d) { return (IValue){.tag = TAG_DICT, .as.dict = d}; }
+static inline IValue value_object_take(Object *o) { return (IValue){.tag = TAG_OBJECT, .as.object = o}; }
 
 void value_free(IValue v); // the last reference is gone; use value_release
 static inline IValue value_retain(IValue v)
@@ -133,6 +143,8 @@ Status list_push_take(ListObj *l, IValue v); // releases v on failure
 Status list_of_ints(const int64_t *v, int n, IValue *out);
 TupleObj *tuple_new(uint32_t len, const Type *type); // items are None
 Object *object_new(ClassDef *cls);                  // slots are uninitialised
+Status value_enum(const ClassDef *cls, Str name, IValue value, IValue *out); // borrows the name, retains the value
+Status value_future_take(IValue result, IValue *out); // one that is complete
 
 // Insertion-ordered dictionary; keys int, float, complex, bool, str, Device (by value) or Tensor (by identity).
 DictObj *dict_new(const Type *key, const Type *value);
@@ -141,6 +153,7 @@ const IValue *dict_get(const DictObj *d, IValue key);             // NULL when a
 Status dict_set(DictObj *d, IValue key, IValue value);            // retains both
 bool dict_remove(DictObj *d, IValue key);
 void dict_clear(DictObj *d);
+void dict_free(DictObj *d); // of value_free
 // Iterates in insertion order: for (uint32_t at = 0; dict_next(d, &at, &k, &v);) — borrowed.
 bool dict_next(const DictObj *d, uint32_t *at, IValue *key, IValue *value);
 const Type *dict_key_type(const DictObj *d);
