@@ -12,7 +12,7 @@ typedef struct SiteProfile { uint64_t calls, nanoseconds; double flops; } SitePr
 
 // The inline cache of one operator site in one lane. What it keeps is the operator's business: an operator that prepares
 // kernels keeps them here, keyed by the signatures it saw last (SITE_WAYS most recent).
-enum { SITE_WAYS = 4 };
+enum { SITE_WAYS = 8 };
 typedef struct Site {
     const struct OpBinding *op;
     const Node *node;         // for messages: schema and source line

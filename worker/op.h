@@ -36,6 +36,9 @@ Status kernel_call(Lane *lane, Site *site, const KernelOp *op, const void *param
 // The same into existing tensors (in-place operators, out=).
 Status kernel_call_into(Lane *lane, Site *site, const KernelOp *op, const void *params, size_t params_size, Tensor *const *in, int n_in, Tensor *const *out, int n_out);
 
+// Frees what a site keeps (cache and user).
+void site_clear(Site *site);
+
 // Raises RuntimeError (or the given Python class) in the model.
 Status op_raise(const char *fmt, ...) PRINTF_LIKE(1, 2);
 Status op_raise_class(const char *python_class, const char *fmt, ...) PRINTF_LIKE(2, 3);

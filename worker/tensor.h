@@ -49,7 +49,12 @@ Status tensor_from_scalar(struct Lane *lane, IValue number, DType dtype, Tensor 
 
 static inline int64_t tensor_numel(const Tensor *t) { return view_numel(&t->view); }
 static inline DType tensor_dtype(const Tensor *t) { return (DType)t->view.dtype; }
-void tensor_release(Tensor *t);
+void tensor_free(Tensor *t); // the last reference is gone
+static inline void tensor_release(Tensor *t)
+{
+    if (--t->head.refs == 0)
+        tensor_free(t);
+}
 static inline Tensor *tensor_retain(Tensor *t) { t->head.refs++; return t; }
 
 #endif

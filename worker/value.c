@@ -1,0 +1,242 @@
+// Values of a running program: constructors, release, equality.
+// Small objects come from malloc; tensors belong to their lane's allocator (tensor.c).
+#include "worker/value.h"
+
+#include "worker/tensor.h"
+
+#include <stdlib.h>
+
+static void *counted_new(size_t size, ValueTag tag)
+{
+    Counted *c = malloc(size);
+    if (!c) {
+        status_no_memory(size);
+        return NULL;
+    }
+    c->refs = 1;
+    c->tag = (uint8_t)tag;
+    return c;
+}
+
+static void release_all(const IValue *items, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        value_release(items[i]);
+}
+
+void value_free(IValue v)
+{
+    switch ((ValueTag)v.tag) {
+    case TAG_TENSOR: tensor_free(v.as.tensor); return;
+    case TAG_LIST:
+        release_all(v.as.list->items, v.as.list->len);
+        free(v.as.list->items);
+        break;
+    case TAG_TUPLE: release_all(v.as.tuple->items, v.as.tuple->len); break;
+    case TAG_OBJECT: release_all(v.as.object->slots, v.as.object->len); break;
+    case TAG_DICT: dict_free(v.as.dict); return;
+    case TAG_ENUM: value_release(v.as.enumeration->value); break;
+    case TAG_FUTURE: value_release(v.as.future->value); break;
+    default: break; // STR, COMPLEX, GENERATOR: one block
+    }
+    free(v.as.obj);
+}
+
+Status value_str(Str s, IValue *out)
+{
+    if (s.len > UINT32_MAX)
+        return status_fail(ST_RAISED, "RuntimeError: string of %zu bytes is too long (limit %u)", s.len, UINT32_MAX);
+    StrObj *o = counted_new(sizeof *o + s.len + 1, TAG_STR);
+    if (!o)
+        return ST_MEMORY;
+    o->len = (uint32_t)s.len;
+    if (s.len)
+        memcpy(o->bytes, s.ptr, s.len);
+    o->bytes[s.len] = '\0';
+    *out = (IValue){.tag = TAG_STR, .as.str = o};
+    return ST_OK;
+}
+
+Status value_complex(double re, double im, IValue *out)
+{
+    ComplexObj *o = counted_new(sizeof *o, TAG_COMPLEX);
+    if (!o)
+        return ST_MEMORY;
+    o->re = re;
+    o->im = im;
+    *out = (IValue){.tag = TAG_COMPLEX, .as.complex = o};
+    return ST_OK;
+}
+
+Status value_enum(const ClassDef *cls, Str name, IValue value, IValue *out)
+{
+    EnumObj *o = counted_new(sizeof *o, TAG_ENUM);
+    if (!o)
+        return ST_MEMORY;
+    o->cls = cls;
+    o->name = name;
+    o->value = value_retain(value);
+    *out = (IValue){.tag = TAG_ENUM, .as.enumeration = o};
+    return ST_OK;
+}
+
+Status value_future_take(IValue result, IValue *out)
+{
+    FutureObj *o = counted_new(sizeof *o, TAG_FUTURE);
+    if (!o) {
+        value_release(result);
+        return ST_MEMORY;
+    }
+    o->value = result;
+    *out = (IValue){.tag = TAG_FUTURE, .as.future = o};
+    return ST_OK;
+}
+
+ListObj *list_new(const Type *elem, uint32_t capacity)
+{
+    ListObj *l = counted_new(sizeof *l, TAG_LIST);
+    if (!l)
+        return NULL;
+    l->len = 0;
+    l->capacity = capacity;
+    l->elem = elem;
+    l->items = capacity ? malloc(sizeof *l->items * capacity) : NULL;
+    if (capacity && !l->items) {
+        status_no_memory(sizeof *l->items * capacity);
+        free(l);
+        return NULL;
+    }
+    return l;
+}
+
+static Status list_grow(ListObj *l)
+{
+    if (l->capacity > UINT32_MAX / 2)
+        return status_fail(ST_MEMORY, "too many list items (limit %u)", UINT32_MAX);
+    uint32_t capacity = l->capacity ? l->capacity * 2 : 4;
+    IValue *items = realloc(l->items, sizeof *items * capacity);
+    if (!items)
+        return status_no_memory(sizeof *items * capacity);
+    l->items = items;
+    l->capacity = capacity;
+    return ST_OK;
+}
+
+Status list_push_take(ListObj *l, IValue v)
+{
+    if (l->len == l->capacity) {
+        Status status = list_grow(l);
+        if (status != ST_OK) {
+            value_release(v);
+            return status;
+        }
+    }
+    l->items[l->len++] = v;
+    return ST_OK;
+}
+
+// Interned nowhere: lists of ints made by operators share this element type.
+static const Type int_type = {.kind = TYPE_INT};
+
+Status list_of_ints(const int64_t *v, int n, IValue *out)
+{
+    ListObj *l = list_new(&int_type, (uint32_t)n);
+    if (!l)
+        return ST_MEMORY;
+    for (int i = 0; i < n; i++)
+        l->items[i] = value_int(v[i]);
+    l->len = (uint32_t)n;
+    *out = value_list_take(l);
+    return ST_OK;
+}
+
+TupleObj *tuple_new(uint32_t len, const Type *type)
+{
+    TupleObj *t = counted_new(sizeof *t + sizeof(IValue) * len, TAG_TUPLE);
+    if (!t)
+        return NULL;
+    t->len = len;
+    t->type = type;
+    for (uint32_t i = 0; i < len; i++)
+        t->items[i] = value_none();
+    return t;
+}
+
+Object *object_new(ClassDef *cls)
+{
+    uint32_t len = cls->attr_count;
+    Object *o = counted_new(sizeof *o + sizeof(IValue) * len, TAG_OBJECT);
+    if (!o)
+        return NULL;
+    o->cls = cls;
+    o->len = len;
+    for (uint32_t i = 0; i < len; i++)
+        o->slots[i] = (IValue){.tag = TAG_UNINITIALIZED};
+    return o;
+}
+
+static bool items_equal(const IValue *a, uint32_t na, const IValue *b, uint32_t nb)
+{
+    if (na != nb)
+        return false;
+    for (uint32_t i = 0; i < na; i++)
+        if (!value_equal(a[i], b[i]))
+            return false;
+    return true;
+}
+
+static bool dicts_equal(const DictObj *a, const DictObj *b)
+{
+    if (dict_len(a) != dict_len(b))
+        return false;
+    IValue key, value;
+    for (uint32_t at = 0; dict_next(a, &at, &key, &value);) {
+        const IValue *other = dict_get(b, key);
+        if (!other || !value_equal(value, *other))
+            return false;
+    }
+    return true;
+}
+
+static bool is_number(IValue v) { return v.tag == TAG_INT || v.tag == TAG_FLOAT || v.tag == TAG_BOOL; }
+static double as_double(IValue v) { return v.tag == TAG_FLOAT ? v.as.f : v.tag == TAG_INT ? (double)v.as.i : v.as.b; }
+
+static bool complex_equals(const ComplexObj *c, IValue number)
+{
+    return is_number(number) && c->im == 0 && c->re == as_double(number);
+}
+
+bool value_equal(IValue a, IValue b)
+{
+    if (a.tag != b.tag) {
+        if (is_number(a) && is_number(b))
+            return as_double(a) == as_double(b);
+        if (a.tag == TAG_COMPLEX)
+            return complex_equals(a.as.complex, b);
+        return b.tag == TAG_COMPLEX && complex_equals(b.as.complex, a);
+    }
+    switch ((ValueTag)a.tag) {
+    case TAG_NONE:
+    case TAG_UNINITIALIZED: return true;
+    case TAG_BOOL: return a.as.b == b.as.b;
+    case TAG_INT: return a.as.i == b.as.i;
+    case TAG_FLOAT: return a.as.f == b.as.f;
+    case TAG_DEVICE: return a.as.device.kind == b.as.device.kind && a.as.device.index == b.as.device.index;
+    case TAG_FUNCTION: return a.as.function == b.as.function;
+    case TAG_STR: return str_eq(str_of_value(a), str_of_value(b));
+    case TAG_COMPLEX: return a.as.complex->re == b.as.complex->re && a.as.complex->im == b.as.complex->im;
+    case TAG_LIST: return items_equal(a.as.list->items, a.as.list->len, b.as.list->items, b.as.list->len);
+    case TAG_TUPLE: return items_equal(a.as.tuple->items, a.as.tuple->len, b.as.tuple->items, b.as.tuple->len);
+    case TAG_DICT: return dicts_equal(a.as.dict, b.as.dict);
+    case TAG_ENUM: return a.as.enumeration->cls == b.as.enumeration->cls && str_eq(a.as.enumeration->name, b.as.enumeration->name);
+    default: return a.as.obj == b.as.obj;
+    }
+}
+
+// As IValue::is of PyTorch: counted values by identity, the others (and None against anything) by value.
+bool value_is(IValue a, IValue b)
+{
+    if (a.tag != b.tag)
+        return false;
+    return a.tag >= TAG_FIRST_COUNTED ? a.as.obj == b.as.obj : value_equal(a, b);
+}
