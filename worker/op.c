@@ -127,7 +127,7 @@ static Status kernel_cached(Lane *lane, Site *site, const KernelOp *op, const vo
     int at = 1;
     while (at < c->count && !way_fits(c->ways[at], op, params, params_size, in, n_in))
         at++;
-    Way *w;
+    Way *w = NULL;
     if (at < c->count) {
         w = c->ways[at];
     } else {
