@@ -4,15 +4,20 @@
 A result is right when its relative L2 distance to PyTorch in float64 is at most 1e-5 (tutorial: 1e-6 to PyTorch's own
 float32), or at most twice that of PyTorch in float32 where that is larger, which the line then says.
 
-usage: run.py TSBATCH FAMILY [NAME ...] [--keep DIR]        exit code 1 when anything differs
+With --identical, the same job is run again on 2 and 8 ranks, with 2 lanes, and killed after its first batches and
+resumed: every data set must have the same bytes.
+
+usage: run.py TSBATCH FAMILY [NAME ...] [--identical] [--keep DIR]        exit code 1 when anything differs
 """
 import argparse
 import copy
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 import h5py
 import numpy as np
@@ -86,7 +91,54 @@ def compare(case, output, exact, single):
     return wrong, worst
 
 
-def run(tsbatch, label, case, folder):
+def data_sets(path):
+    """Name -> bytes of everything under /output."""
+    found = {}
+    with h5py.File(path, "r") as f:
+        f.visititems(lambda name, o: found.update({name: o[()].tobytes()})
+                     if isinstance(o, h5py.Dataset) and name.startswith("output") else None)
+    return found
+
+
+def interrupt(command, output):
+    """Starts the job, kills it when its first batch is done; says whether it was still running."""
+    job = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while job.poll() is None:
+        try:
+            with h5py.File(output, "r") as f:
+                if (f["/.tsbatch/done"][()] == 1).any():
+                    break
+        except (OSError, KeyError):
+            pass  # not created yet
+        time.sleep(0.001)
+    running = job.poll() is None
+    job.send_signal(signal.SIGKILL)
+    job.wait()
+    return running
+
+
+def identical(command, output, folder):
+    """Lines about which ways of running the same job give other bytes than `output` has."""
+    reference = data_sets(output)
+    again = os.path.join(folder, "again.h5")
+    command = [again if word == output else word for word in command if word not in ("--lanes", "1")]
+    mpirun = ["mpirun", "--oversubscribe", *(["--allow-run-as-root"] if os.geteuid() == 0 else [])]
+    ways = {"2 ranks": [*mpirun, "-n", "2", *command], "8 ranks": [*mpirun, "-n", "8", *command], "2 lanes": [*command, "--lanes", "2"]}
+    wrong = []
+    for way, words in ways.items():
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)
+        if done.returncode or data_sets(again) != reference:
+            wrong.append(f"{way}: exit code {done.returncode}, not the same bytes: {done.stderr.strip()[-500:]}")
+    os.unlink(again)
+    running = interrupt(command, again)
+    command = ["--resume" if word == "--overwrite" else word for word in command]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)
+    if done.returncode or data_sets(again) != reference:
+        wrong.append(f"{'killed and ' if running else ''}resumed: exit code {done.returncode}, not the same bytes: {done.stderr.strip()[-500:]}")
+    return wrong
+
+
+def run(tsbatch, label, case, folder, check_identical):
     model, data, output = (os.path.join(folder, n) for n in ("model.pt", "data.h5", "out.h5"))
     script = case.torchscript()
     script.save(model)
@@ -103,7 +155,10 @@ def run(tsbatch, label, case, folder):
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
     if done.returncode:
         return [f"exit code {done.returncode}: {done.stderr.strip()[-1500:]}"], float("nan")
-    return compare(case, output, exact, single)
+    wrong, worst = compare(case, output, exact, single)
+    if check_identical:
+        wrong += identical(command, output, folder)
+    return wrong, worst
 
 
 def main():
@@ -111,6 +166,7 @@ def main():
     p.add_argument("tsbatch")
     p.add_argument("family")
     p.add_argument("names", nargs="*")
+    p.add_argument("--identical", action="store_true")
     p.add_argument("--keep", help="leave the files of each case in DIR/NAME")
     options = p.parse_args()
     torch.set_num_threads(1)
@@ -121,7 +177,7 @@ def main():
         folder = os.path.join(options.keep, label.replace("/", "-")) if options.keep else tempfile.mkdtemp()
         os.makedirs(folder, exist_ok=True)
         try:
-            wrong, worst = run(options.tsbatch, label, build(), folder)
+            wrong, worst = run(options.tsbatch, label, build(), folder, options.identical)
         finally:
             if not options.keep:
                 shutil.rmtree(folder)
