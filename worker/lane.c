@@ -60,15 +60,13 @@ void lane_reset_state(Lane *l)
     while (l->dirty) {
         Storage *s = l->dirty;
         l->dirty = s->next_dirty;
-        if (s->refs > 1) {
-            allocator_give(l->allocator, s->data, s->capacity);
-            s->data = s->origin;
-            s->capacity = 0;
-            s->origin = NULL;
-            s->shared = true;
-            s->dirty = false;
-            move_tensors(s);
-        }
+        allocator_give(l->allocator, s->data, s->capacity);
+        s->data = s->origin;
+        s->capacity = s->origin_capacity;
+        s->origin = NULL;
+        s->shared = true;
+        s->dirty = false;
+        move_tensors(s);
         storage_release(s);
     }
 }
@@ -78,6 +76,8 @@ void lane_keep_state(Lane *l)
     while (l->dirty) {
         Storage *s = l->dirty;
         l->dirty = s->next_dirty;
+        if (s->origin_capacity)
+            allocator_give(l->allocator, s->origin, s->origin_capacity);
         s->dirty = false;
         s->origin = NULL;
         storage_release(s);
@@ -95,6 +95,7 @@ Status storage_make_writable(Storage *s)
     if (s->size)
         memcpy(copy, s->data, s->size);
     s->origin = s->data;
+    s->origin_capacity = s->capacity;
     s->data = copy;
     s->capacity = capacity;
     s->shared = false;

@@ -168,6 +168,7 @@ Object *object_new(ClassDef *cls)
     Object *o = counted_new(sizeof *o + sizeof(IValue) * len, TAG_OBJECT);
     if (!o)
         return NULL;
+    o->persistent = false;
     o->cls = cls;
     o->len = len;
     for (uint32_t i = 0; i < len; i++)

@@ -86,6 +86,7 @@ typedef struct Storage {
     size_t capacity;   // bytes of the block that the allocator gave, 0 when data is not the allocator's
     void *data;
     void *origin;      // the shared bytes, when dirty
+    size_t origin_capacity; // likewise for them
     struct Storage *next_dirty;
     Tensor *tensors;   // every live tensor of a tracked storage, so that a private copy can move them
     struct Lane *lane; // whose allocator owns data, this struct and its tensors
@@ -108,7 +109,7 @@ struct TupleObj { Counted head; uint32_t len; const Type *type; IValue items[]; 
 struct ComplexObj { Counted head; double re, im; };
 struct EnumObj { Counted head; const ClassDef *cls; Str name; IValue value; };
 struct FutureObj { Counted head; IValue value; };
-struct Object { Counted head; ClassDef *cls; uint32_t len; IValue slots[]; };
+struct Object { Counted head; bool persistent; /* of the module: what a call assigns is undone */ ClassDef *cls; uint32_t len; IValue slots[]; };
 
 static inline IValue value_none(void) { return (IValue){.tag = TAG_NONE}; }
 static inline IValue value_bool(bool b) { return (IValue){.tag = TAG_BOOL, .as.b = b}; }
