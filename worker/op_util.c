@@ -64,6 +64,37 @@ Status check_dtype(DType t)
     return ST_OK;
 }
 
+DType promote_dtypes(DType a, DType b)
+{
+    if (a == b)
+        return a;
+    DTypeCategory ca = dtype_category(a), cb = dtype_category(b);
+    if (ca > DT_COMPLEX || cb > DT_COMPLEX)
+        return DT_INVALID;
+    if (ca < cb) { // the first is of the higher category
+        DType swap = a;
+        a = b;
+        b = swap;
+        ca = dtype_category(a);
+        cb = dtype_category(b);
+    }
+    if (ca == DT_COMPLEX) {
+        if (cb < DT_FLOATING)
+            return a;
+        size_t half = cb == DT_COMPLEX ? dtype_size(b) / 2 : b == DT_BF16 ? 4 : dtype_size(b);
+        return half > dtype_size(a) / 2 ? (half == 4 ? DT_C64 : DT_C128) : a;
+    }
+    if (ca == DT_FLOATING)
+        return cb < DT_FLOATING ? a : dtype_size(a) == dtype_size(b) ? DT_F32 : dtype_size(a) > dtype_size(b) ? a : b;
+    if (cb == DT_BOOLEAN)
+        return a;
+    if (a >= DT_U16 || b >= DT_U16)
+        return DT_INVALID;
+    if (dtype_size(a) == dtype_size(b)) // uint8 and int8
+        return DT_I16;
+    return dtype_size(a) > dtype_size(b) ? a : b;
+}
+
 bool view_is_dense(const View *v)
 {
     if (v->layout != LAYOUT_STRIDED || view_is_contiguous(v))

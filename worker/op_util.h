@@ -34,6 +34,9 @@ static inline bool arg_bool_or(IValue v, bool otherwise) { return v.tag == TAG_N
 // A dtype argument that the program may have computed: ST_RAISED when it is none.
 Status check_dtype(DType t);
 
+// The dtype that holds both (torchscript.md §7.1); DT_INVALID when there is none.
+DType promote_dtypes(DType a, DType b);
+
 // Every element has its own place and the places are dense, in some order of the dimensions.
 bool view_is_dense(const View *v);
 // Strides of `size` in a memory format (not PRESERVE). ST_RAISED for a wrong number of dimensions.
