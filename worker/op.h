@@ -39,6 +39,8 @@ Status kernel_call_into(Lane *lane, Site *site, const KernelOp *op, const void *
 
 // Frees what a site keeps (cache and user).
 void site_clear(Site *site);
+// Name of the kernel variant that ran last, or NULL.
+const char *site_variant(const Site *site);
 
 // Raises RuntimeError (or the given Python class) in the model.
 Status op_raise(const char *fmt, ...) PRINTF_LIKE(1, 2);
