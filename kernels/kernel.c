@@ -1,8 +1,7 @@
 // Preparing a kernel: the first variant of an operator's ordered list that takes the operands.
 // Running one is a call through k->variant->run; nothing of it passes through here.
+#include "kernels/isa.h"
 #include "kernels/kernel.h"
-
-#include <string.h>
 
 static uint8_t device_of(const View *in, int n_in)
 {
@@ -23,6 +22,7 @@ static Status no_variant(const KernelOp *op, const View *in, int n_in)
 Status kernel_prepare(Kernel *k, const KernelOp *op, const KernelContext *ctx, const void *params, const View *in, int n_in)
 {
     uint8_t device = device_of(in, n_in);
+    kernel_thread_init(ctx->threads); // what is prepared here runs on this thread
     for (const KernelVariant *v = op->variants; v->name; v++) {
         bool last = !v[1].name || v[1].device != v->device;
         if (v->device != device || (ctx->reference_only && !last))

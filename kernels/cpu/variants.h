@@ -1,0 +1,47 @@
+// The CPU variants of the heavy operators, and what their files share. The ordered lists are in kernels/registry.c.
+#ifndef TSB_KERNELS_CPU_VARIANTS_H
+#define TSB_KERNELS_CPU_VARIANTS_H
+
+#include "kernels/ops.h"
+
+#define KERNEL_VARIANT(x)                                                                                              \
+    Status x##_prepare(Kernel *k, const KernelContext *ctx, const void *params, const View *in, int n_in);             \
+    Status x##_run(const Kernel *k, const View *in, const View *out, void *scratch, Stream *stream);                   \
+    void x##_destroy(Kernel *k)
+
+KERNEL_VARIANT(dnnl_conv);
+KERNEL_VARIANT(dnnl_linear);
+KERNEL_VARIANT(dnnl_matmul);
+KERNEL_VARIANT(dnnl_pool);
+KERNEL_VARIANT(ref_conv);
+KERNEL_VARIANT(ref_linear);
+KERNEL_VARIANT(ref_matmul);
+KERNEL_VARIANT(ref_pool);
+KERNEL_VARIANT(ref_add_act);
+
+// Most references keep one malloc'ed struct.
+Status kernel_state_new(Kernel *k, size_t size, void **out); // zeroed
+void kernel_state_free(Kernel *k);
+// Output i of k: contiguous, plain.
+void kernel_output(Kernel *k, int i, DType dtype, int ndim, const int64_t *size);
+
+static inline bool operand_given(const View *in, int n_in, int i) { return i < n_in && in[i].dtype != DT_INVALID; }
+static inline bool any_private(const View *in, int n_in)
+{
+    for (int i = 0; i < n_in; i++)
+        if (in[i].dtype != DT_INVALID && in[i].layout != LAYOUT_STRIDED)
+            return true;
+    return false;
+}
+
+// y[i] = act(y[i]), and y[i] = act(y[i] + add[i]).
+void act_f32(Act act, float lo, float hi, float *y, size_t n);
+void add_act_f32(Act act, float lo, float hi, float *y, const float *add, size_t n);
+double act_f64(Act act, double lo, double hi, double y);
+
+// Any element type as double: what the references compute in. Integers above 2^53 lose bits, as nothing here needs them.
+double element_get(const void *data, DType t, int64_t at);
+void element_set(void *data, DType t, int64_t at, double v);
+bool element_type(DType t); // one they know
+
+#endif

@@ -1,0 +1,156 @@
+// The heavy operators: what each takes and gives. One KernelOp per operator, listed in kernels/registry.c.
+// Parameter structs are compared with memcmp by the inline cache: start from a zeroed struct.
+// float32 unless said otherwise; the reference variants also take float64, float16, bfloat16 and, where PyTorch does,
+// integers.
+#ifndef TSB_KERNELS_OPS_H
+#define TSB_KERNELS_OPS_H
+
+#include "kernels/kernel.h"
+
+enum { SPATIAL_MAX = 3 };
+
+// What follows a convolution or matrix product, applied to y = result + add. Text names as in tsb::conv of ir/ops.def.
+typedef enum Act {
+    ACT_NONE,
+    ACT_RELU,
+    ACT_CLAMP, // to lo … hi
+    ACT_SIGMOID,
+    ACT_TANH,
+    ACT_SILU,
+    ACT_GELU,
+    ACT_GELU_TANH,
+    ACT_HARDSWISH,
+    ACT_HARDSIGMOID,
+    ACT_LEAKY_RELU, // slope lo
+    ACT_ELU,        // alpha lo, 1 when lo is 0
+    ACT_COUNT
+} Act;
+
+bool act_from_name(Str name, Act *out);
+
+// Inputs: input [N, C, spatial…] in any layout, weight [O, C/groups, kernel…] (transposed: [C, O/groups, kernel…]),
+// bias [O] or absent, add: the shape of the output, or absent. Output [N, O, spatial…], perhaps in a private layout.
+typedef struct ConvParams {
+    int64_t stride[SPATIAL_MAX], dilation[SPATIAL_MAX];
+    int64_t padding[SPATIAL_MAX], padding_end[SPATIAL_MAX]; // zeros before and after
+    int64_t output_padding[SPATIAL_MAX];
+    int64_t groups;
+    float lo, hi;
+    int32_t act; // Act
+    int32_t transposed;
+} ConvParams;
+extern const KernelOp kernel_conv;
+// Shape of the result, with PyTorch's messages (ST_RAISED) for operands that do not fit.
+Status conv_shape(const ConvParams *p, const View *in, int n_in, int64_t size[VIEW_MAX_DIMS]);
+
+// Inputs: y, add. Output: act(y + add), broadcast; either may be absent operand-wise: add with dtype DT_INVALID.
+typedef struct ActParams {
+    float lo, hi;
+    int32_t act;
+    int32_t unused;
+} ActParams;
+extern const KernelOp kernel_add_act;
+
+// alpha * (a @ b) + beta * c, with PyTorch's rules for vectors, matrices and batches. Inputs: a, b, c (broadcast to the
+// result) or absent. Output contiguous.
+typedef struct MatmulParams {
+    double alpha, beta;
+} MatmulParams;
+extern const KernelOp kernel_matmul;
+
+// act(input @ weight^T + bias + add). Inputs: input […, K], weight [N, K], bias [N] or absent, add: the shape of the output
+// or absent. Output […, N].
+extern const KernelOp kernel_linear; // ActParams
+
+typedef struct PoolParams {
+    int64_t kernel[SPATIAL_MAX], stride[SPATIAL_MAX], padding[SPATIAL_MAX], dilation[SPATIAL_MAX];
+    int64_t divisor;           // average: 0 means the window's size
+    int32_t ceil_mode, count_include_pad;
+    int32_t max, with_indices; // with_indices: a second output, int64 offsets into the spatial dimensions
+} PoolParams;
+extern const KernelOp kernel_pool; // input [N, C, spatial…]
+Status pool_shape(const PoolParams *p, const View *in, int64_t size[VIEW_MAX_DIMS]);
+
+typedef struct AdaptivePoolParams {
+    int64_t size[SPATIAL_MAX];
+    int32_t max; // a second output: indices
+    int32_t unused;
+} AdaptivePoolParams;
+extern const KernelOp kernel_adaptive_pool;
+
+// Inputs: input [N, C, …], weight, bias, mean, var [C] each or absent. With batch_stats the mean and the biased variance
+// are the input's, and outputs 1 and 2 give mean and 1/sqrt(var + eps) [C], output 3 the unbiased variance [C].
+typedef struct BatchNormParams {
+    double eps;
+    int32_t batch_stats;
+    int32_t unused;
+} BatchNormParams;
+extern const KernelOp kernel_batch_norm;
+
+// Over the last `dims` dimensions. Inputs: input, weight, bias (of those dimensions) or absent. Outputs: result, mean and
+// 1/sqrt(var + eps) with those dimensions of size 1. rms: no mean is subtracted (output 1 is not meaningful).
+typedef struct LayerNormParams {
+    double eps;
+    int32_t dims;
+    int32_t rms;
+} LayerNormParams;
+extern const KernelOp kernel_layer_norm;
+
+// Inputs: input [N, C, …], weight [C], bias [C] or absent. Outputs: result, mean and rstd [N, groups].
+typedef struct GroupNormParams {
+    double eps;
+    int64_t groups;
+} GroupNormParams;
+extern const KernelOp kernel_group_norm;
+
+typedef struct SoftmaxParams {
+    int32_t dim;
+    int32_t log;
+} SoftmaxParams;
+extern const KernelOp kernel_softmax; // keeps the input's dtype
+
+typedef enum ResizeMode { RESIZE_NEAREST, RESIZE_NEAREST_EXACT, RESIZE_LINEAR, RESIZE_CUBIC } ResizeMode;
+
+// Input [N, C, spatial…]; linear is also bilinear and trilinear. scale[i] is 0, or the scale factor that the user gave,
+// which then is used instead of the ratio of the sizes.
+typedef struct ResizeParams {
+    int64_t size[SPATIAL_MAX];
+    double scale[SPATIAL_MAX];
+    int32_t mode; // ResizeMode
+    int32_t align_corners;
+    int32_t antialias; // linear and cubic, 2 spatial dimensions
+    int32_t unused;
+} ResizeParams;
+extern const KernelOp kernel_resize;
+
+// Inputs: input [N, C, H, W] or [N, C, D, H, W], grid [N, Ho, Wo, 2] or [N, Do, Ho, Wo, 3].
+typedef struct GridSampleParams {
+    int32_t mode;    // 0 bilinear, 1 nearest, 2 bicubic
+    int32_t padding; // 0 zeros, 1 border, 2 reflection
+    int32_t align_corners;
+    int32_t unused;
+} GridSampleParams;
+extern const KernelOp kernel_grid_sample;
+
+// One layer in one direction over a (perhaps packed) sequence, gates in PyTorch's order.
+typedef enum RnnMode { RNN_TANH, RNN_RELU, RNN_LSTM, RNN_GRU } RnnMode;
+
+// Inputs: x [T, B, I]; or packed [total, I] with batch_sizes int64 [T], which is read when the kernel runs, w_ih [G*H, I],
+// w_hh [G*H, H], b_ih, b_hh [G*H] or absent, h0 [B, H], c0 [B, H] (LSTM) or absent, batch_sizes or absent.
+// Outputs: y ([T, B, H] or [total, H]), h [B, H], c [B, H] (LSTM only).
+typedef struct RnnParams {
+    int32_t mode; // RnnMode
+    int32_t reverse;
+} RnnParams;
+extern const KernelOp kernel_rnn;
+
+// softmax(q k^T * scale + mask) v. Inputs: q [..., L, E], k [..., S, E], v [..., S, V], mask (broadcast to [..., L, S]; bool:
+// true takes part; or float: added) or absent. Outputs: result [..., L, V], and with need_weights the weights [..., L, S].
+typedef struct AttentionParams {
+    double scale;
+    int32_t causal;
+    int32_t need_weights;
+} AttentionParams;
+extern const KernelOp kernel_attention;
+
+#endif
