@@ -1,5 +1,6 @@
 // Transform: what a data set of images (or other stored values) needs before a model sees it.
-// The order is: cast, scale, mean and std, permute. It reads as (x * scale - mean) / std, in the type of the result.
+// It reads as (x * scale - mean) / std, computed in float32 (float64 when that is the result), then the permutation.
+// With scale=1/255 and mean and std per channel the bits are those of torchvision's ToTensor and Normalize.
 #ifndef TSB_IO_TRANSFORM_H
 #define TSB_IO_TRANSFORM_H
 
@@ -11,7 +12,7 @@ enum { TRANSFORM_MAX_DIMS = 16, TRANSFORM_MAX_CHANNELS = 4096 };
 typedef struct Transform {
     DType cast;       // DT_INVALID: keep the stored type (float32 when scale, mean or std is given to a type without fractions)
     bool has_scale;
-    double scale;
+    double scale, scale_divisor; // x * scale / scale_divisor, so that 1/255 rounds as x / 255 does
     int mean_count, std_count; // 0: absent; 1: the same for all; else one per channel = index of dimension 1 of the result
     double *mean, *std;        // owned, see transform_free
     int permute_count;         // 0: absent; else the number of dimensions of a batch, sample dimension included

@@ -14,6 +14,7 @@ typedef struct ModelOptions {
     const char *dump_pass; // print the graph after this pass to stderr, or NULL ("all")
     const KernelContext *kernels;
     bool no_optimize;      // run the graph as it is, calls not inlined (tests)
+    bool profile;          // count calls and time of every operator
 } ModelOptions;
 
 // model_open reads and compiles the archive but prepares nothing to run: what `inspect` needs.
@@ -38,8 +39,8 @@ uint32_t model_mutated(Model *m, const Str **paths);
 typedef struct Instance Instance;
 Status instance_new(Model *m, Lane *lane, Instance **out);
 void instance_free(Instance *i);
-// Calls the method: args without self, one per argument of the schema (defaults not filled in when n is smaller: they are
-// here). The result is the caller's. A model that raises: ST_RAISED; the message carries the Python text and source line.
+// Calls the method: args without self, in the order of the schema. Arguments beyond n, and those of tag
+// TAG_UNINITIALIZED, take their defaults. The result is the caller's. A model that raises: ST_RAISED; the message carries the Python text and source line.
 // Unless stateful, everything the call changed in the module is undone before returning.
 Status instance_call(Instance *i, const IValue *args, int n, IValue *result);
 // --profile: one row per operator name, summed over sites.

@@ -12,6 +12,7 @@ enum { TABLE_SLOTS = 1 << 14 }; // more than twice the rows of ops.def
 static const OpBinding *const families[] = {
     OPS_SCALAR, OPS_CONTAINER, OPS_STRING, OPS_VIEW,      OPS_CREATE, OPS_INDEX, OPS_POINTWISE, OPS_REDUCE,
     OPS_MATMUL, OPS_CONV,      OPS_NORM,   OPS_RNN,       OPS_ATTENTION, OPS_RANDOM, OPS_FUSED, OPS_MISC,
+    OPS_TENSOR, OPS_SPLIT,     OPS_DICT,
 };
 static const OpBinding *table[TABLE_SLOTS]; // built once, then read-only
 static pthread_once_t table_once = PTHREAD_ONCE_INIT;
@@ -177,12 +178,18 @@ static Status find_kernel(Lane *lane, Site *site, const KernelOp *op, const void
     return status == ST_RAISED ? op_raise("%s", status_message()) : status;
 }
 
-static Status run_kernel(Lane *lane, const Kernel *k, const View *in, const View *out)
+static Status run_kernel(Lane *lane, Site *site, const Kernel *k, const View *in, const View *out)
 {
     void *scratch = NULL;
     if (k->scratch_bytes && !(scratch = lane_scratch(lane, k->scratch_bytes)))
         return ST_MEMORY;
+    site->profile.flops += k->flops;
     return k->variant->run(k, in, out, scratch, NULL);
+}
+
+const char *site_variant(const Site *site)
+{
+    return site->cache && site->cache->count ? site->cache->ways[0]->kernel.variant->name : NULL;
 }
 
 // May the kernel write its output over operand t? Only when t dies here and nothing else sees its memory.
@@ -219,7 +226,7 @@ Status kernel_call(Lane *lane, Site *site, const KernelOp *op, const void *param
         view_assign(&out_views[count], &made[count]->view);
     }
     if (status == ST_OK)
-        status = run_kernel(lane, k, in_views, out_views);
+        status = run_kernel(lane, site, k, in_views, out_views);
     int kept = status == ST_OK ? n_out : 0;
     for (int i = kept; i < count; i++)
         tensor_release(made[i]);
@@ -268,7 +275,7 @@ Status kernel_call_into(Lane *lane, Site *site, const KernelOp *op, const void *
             view_assign(&out_views[i], &temporary[i]->view);
     }
     if (status == ST_OK)
-        status = run_kernel(lane, k, in_views, out_views);
+        status = run_kernel(lane, site, k, in_views, out_views);
     for (int i = 0; i < n_out && status == ST_OK; i++)
         if (temporary[i])
             status = tensor_copy_into(lane, out[i], temporary[i]);

@@ -26,7 +26,8 @@ typedef struct OpBinding {
 
 // Tables, one per family, ended by a row without a name; worker/ops.c lists them and finds a row by name (hash, built once).
 extern const OpBinding OPS_SCALAR[], OPS_CONTAINER[], OPS_STRING[], OPS_VIEW[], OPS_CREATE[], OPS_INDEX[], OPS_POINTWISE[],
-    OPS_REDUCE[], OPS_MATMUL[], OPS_CONV[], OPS_NORM[], OPS_RNN[], OPS_ATTENTION[], OPS_RANDOM[], OPS_FUSED[], OPS_MISC[];
+    OPS_REDUCE[], OPS_MATMUL[], OPS_CONV[], OPS_NORM[], OPS_RNN[], OPS_ATTENTION[], OPS_RANDOM[], OPS_FUSED[], OPS_MISC[],
+    OPS_TENSOR[], OPS_SPLIT[], OPS_DICT[];
 const OpBinding *op_find(Str full_name);
 
 // Runs `op` through the site's cache of prepared kernels: finds the one prepared for these signatures and parameters, or
@@ -38,6 +39,8 @@ Status kernel_call_into(Lane *lane, Site *site, const KernelOp *op, const void *
 
 // Frees what a site keeps (cache and user).
 void site_clear(Site *site);
+// Name of the kernel variant that ran last, or NULL.
+const char *site_variant(const Site *site);
 
 // Raises RuntimeError (or the given Python class) in the model.
 Status op_raise(const char *fmt, ...) PRINTF_LIKE(1, 2);

@@ -1,0 +1,318 @@
+// An instance: one lane's module object and machine; calls of the method, with the root's hooks, and undoing what they
+// changed.
+#include "worker/interp.h"
+#include "worker/model_parts.h"
+#include "worker/tensor.h"
+
+#include "io/base/buf.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+struct Instance {
+    Model *model;
+    Lane *lane;
+    Machine *machine;
+    IValue self;       // None when the code does not need it
+    bool self_changed; // containers of self may be what a call left
+};
+
+// The module is only made when something reads it: frozen graphs do not.
+static bool needs_self(const Model *m)
+{
+    return m->pre_hook_count || m->hook_count || m->code->graph->top->param->outputs[0]->use_count > 0;
+}
+
+static Status make_self(Instance *i, ValueMemo **memo)
+{
+    return needs_self(i->model) ? value_from_datum(i->lane, memo, i->model->root, i->model->cls->type, &i->self) : ST_OK;
+}
+
+Status instance_new(Model *m, Lane *lane, Instance **out)
+{
+    Instance *i = calloc(1, sizeof *i);
+    if (!i)
+        return status_no_memory(sizeof *i);
+    i->model = m;
+    i->lane = lane;
+    ValueMemo *memo = NULL;
+    Status status = make_self(i, &memo);
+    if (status == ST_OK)
+        status = machine_new(&m->codes, lane, &memo, &i->machine);
+    value_memo_free(memo);
+    if (status != ST_OK) {
+        instance_free(i);
+        return status_context(status, "%s", archive_path(m->archive));
+    }
+    machine_profile(i->machine, m->options.profile);
+    *out = i;
+    return ST_OK;
+}
+
+void instance_free(Instance *i)
+{
+    if (!i)
+        return;
+    machine_free(i->machine);
+    value_release(i->self);
+    free(i);
+}
+
+// ---- arguments
+
+static Status raise_declaration(const Schema *s, const char *problem)
+{
+    Buf text = {0};
+    schema_print(&text, s);
+    Status status = op_raise("%s Declaration: " STR_FMT, problem, STR_ARG(buf_view(&text)));
+    buf_free(&text);
+    return status;
+}
+
+static Status raise_argument_type(const Schema *s, uint32_t index, IValue v)
+{
+    Buf text = {0};
+    const SchemaArg *a = &s->args[index];
+    buf_printf(&text, STR_FMT "() Expected a value of type '", STR_ARG(s->symbol));
+    type_print_python(&text, a->type);
+    buf_printf(&text, "' for argument '" STR_FMT "' but instead found another.\nPosition: %u\nValue: ", STR_ARG(a->name), index);
+    value_print(&text, v);
+    buf_z(&text, "\nDeclaration: ");
+    schema_print(&text, s);
+    Status status = op_raise(STR_FMT, STR_ARG(buf_view(&text)));
+    buf_free(&text);
+    return status;
+}
+
+// One argument, given: the caller's value, a number widened to float, or the default.
+static Status argument(Lane *lane, const Schema *s, uint32_t index, const IValue *given, IValue *out)
+{
+    const SchemaArg *a = &s->args[index];
+    if (!given || given->tag == TAG_UNINITIALIZED) {
+        char problem[512];
+        snprintf(problem, sizeof problem, STR_FMT "() is missing value for argument '" STR_FMT "'.", STR_ARG(s->symbol), STR_ARG(a->name));
+        if (!a->default_value)
+            return raise_declaration(s, problem);
+        ValueMemo *memo = NULL;
+        Status status = value_from_datum(lane, &memo, a->default_value, a->type, out);
+        value_memo_free(memo);
+        return status;
+    }
+    if (a->type->kind == TYPE_FLOAT && given->tag == TAG_INT)
+        *out = value_float((double)given->as.i);
+    else if (!value_has_type(*given, a->type))
+        return raise_argument_type(s, index, *given);
+    else
+        *out = value_retain(*given);
+    return ST_OK;
+}
+
+// ---- hooks (§15.5: calling the module runs them)
+
+// hook(self, (args…)) -> None, a tuple, or the one argument
+static Status run_pre_hook(Instance *i, const Code *hook, IValue *args, uint32_t count)
+{
+    TupleObj *t = tuple_new(count, NULL);
+    if (!t)
+        return ST_MEMORY;
+    for (uint32_t k = 0; k < count; k++)
+        t->items[k] = value_retain(args[k]);
+    IValue in[2] = {i->self, value_tuple_take(t)}, result = value_none();
+    Status status = hook->input_count == 2 && hook->output_count == 1 ? machine_run(i->machine, hook, in, &result)
+                                                                      : status_fail(ST_UNSUPPORTED, "a forward pre-hook of this form");
+    value_release(in[1]);
+    TRY(status);
+    if (result.tag == TAG_TUPLE && result.as.tuple->len == count) {
+        for (uint32_t k = 0; k < count; k++) {
+            value_release(args[k]);
+            args[k] = value_retain(result.as.tuple->items[k]);
+        }
+    } else if (result.tag != TAG_NONE && count == 1) {
+        value_release(args[0]);
+        args[0] = value_retain(result);
+    }
+    value_release(result);
+    return ST_OK;
+}
+
+// hook(self, (args…), result) -> None, or the new result
+static Status run_hook(Instance *i, const Code *hook, const IValue *args, uint32_t count, IValue *result)
+{
+    TupleObj *t = tuple_new(count, NULL);
+    if (!t)
+        return ST_MEMORY;
+    for (uint32_t k = 0; k < count; k++)
+        t->items[k] = value_retain(args[k]);
+    IValue in[3] = {i->self, value_tuple_take(t), *result}, other = value_none();
+    Status status = hook->input_count == 3 && hook->output_count == 1 ? machine_run(i->machine, hook, in, &other)
+                                                                      : status_fail(ST_UNSUPPORTED, "a forward hook of this form");
+    value_release(in[1]);
+    TRY(status);
+    if (other.tag != TAG_NONE) {
+        value_release(*result);
+        *result = other;
+    }
+    return ST_OK;
+}
+
+// ---- calls
+
+// Results that lie in memory which is about to get its former content back move to memory of their own.
+static Status detach(Lane *lane, IValue *v)
+{
+    IValue *items = NULL;
+    uint32_t count = 0;
+    switch ((ValueTag)v->tag) {
+    case TAG_TENSOR: {
+        Tensor *t = v->as.tensor, *copy;
+        if (!t->storage->dirty)
+            return ST_OK;
+        TRY(tensor_new(lane, tensor_dtype(t), t->view.ndim, t->view.size, &copy));
+        Status status = tensor_copy_into(lane, copy, t);
+        if (status != ST_OK) {
+            tensor_release(copy);
+            return status;
+        }
+        tensor_release(t);
+        v->as.tensor = copy;
+        return ST_OK;
+    }
+    case TAG_LIST: items = v->as.list->items; count = v->as.list->len; break;
+    case TAG_TUPLE: items = v->as.tuple->items; count = v->as.tuple->len; break;
+    case TAG_OBJECT:
+        items = v->as.object->persistent ? NULL : v->as.object->slots;
+        count = items ? v->as.object->len : 0;
+        break;
+    case TAG_DICT: {
+        IValue key, value;
+        for (uint32_t at = 0; dict_next(v->as.dict, &at, &key, &value);) {
+            IValue moved = value_retain(value);
+            Status status = detach(lane, &moved);
+            if (status == ST_OK && moved.tag == TAG_TENSOR && moved.as.tensor != value.as.tensor)
+                status = dict_set(v->as.dict, key, moved);
+            value_release(moved);
+            TRY(status);
+        }
+        return ST_OK;
+    }
+    default: return ST_OK;
+    }
+    for (uint32_t k = 0; k < count; k++)
+        TRY(detach(lane, &items[k]));
+    return ST_OK;
+}
+
+static Status run_method(Instance *i, IValue *args, uint32_t count, IValue *result)
+{
+    const Model *m = i->model;
+    for (uint32_t h = 0; h < m->pre_hook_count; h++)
+        TRY(run_pre_hook(i, m->pre_hooks[h], args + 1, count - 1));
+    if (m->code->input_count != count || m->code->output_count > 1)
+        return status_fail(ST_INTERNAL, "the method takes %u values, not %u", m->code->input_count, count);
+    *result = value_none();
+    TRY(machine_run(i->machine, m->code, args, result));
+    Status status = ST_OK;
+    for (uint32_t h = 0; h < m->hook_count && status == ST_OK; h++)
+        status = run_hook(i, m->hooks[h], args + 1, count - 1, result);
+    if (status == ST_OK)
+        status = value_make_plain(i->lane, *result);
+    if (status == ST_OK && !m->options.optimize.stateful && i->lane->dirty)
+        status = detach(i->lane, result);
+    if (status != ST_OK)
+        value_release(*result);
+    return status;
+}
+
+// Puts the module back into the state of the file, or takes note that it changed for good.
+static void settle(Instance *i)
+{
+    if (i->model->options.optimize.stateful) {
+        machine_keep_attributes(i->machine);
+        lane_keep_state(i->lane);
+        return;
+    }
+    machine_undo_attributes(i->machine);
+    lane_reset_state(i->lane);
+    i->self_changed = i->model->keeps_containers && i->self.tag == TAG_OBJECT;
+}
+
+static Status renew_self(Instance *i)
+{
+    ValueMemo *memo = NULL;
+    value_release(i->self);
+    i->self = value_none();
+    Status status = make_self(i, &memo);
+    value_memo_free(memo);
+    i->self_changed = false;
+    return status;
+}
+
+Status instance_call(Instance *i, const IValue *args, int n, IValue *result)
+{
+    const Schema *s = i->model->function->schema;
+    uint32_t count = s->arg_count;
+    if (n < 0 || (uint32_t)n > count - 1) {
+        char problem[256];
+        snprintf(problem, sizeof problem, STR_FMT "() expected at most %u argument(s) but received %d argument(s).", STR_ARG(s->symbol), count, n + 1);
+        return raise_declaration(s, problem);
+    }
+    if (i->self_changed)
+        TRY(renew_self(i));
+    IValue few[16], *all = count <= 16 ? few : malloc(sizeof *all * count);
+    if (!all)
+        return status_no_memory(sizeof *all * count);
+    all[0] = value_retain(i->self);
+    uint32_t made = 1;
+    Status status = ST_OK;
+    for (; made < count && status == ST_OK; made++)
+        if ((status = argument(i->lane, s, made, made - 1 < (uint32_t)n ? &args[made - 1] : NULL, &all[made])) != ST_OK)
+            break;
+    if (status == ST_OK)
+        status = run_method(i, all, count, result);
+    for (uint32_t k = 0; k < made; k++)
+        value_release(all[k]);
+    if (all != few)
+        free(all);
+    settle(i);
+    return status;
+}
+
+// ---- profile
+
+typedef struct ProfileRow { const char *op, *variant; SiteProfile sum; } ProfileRow;
+typedef struct ProfileTable { ProfileRow *rows; size_t count, capacity; } ProfileTable;
+
+static void add_site(void *ctx, const Site *site)
+{
+    ProfileTable *t = ctx;
+    const char *variant = site_variant(site);
+    if (!site->op || !site->profile.calls)
+        return;
+    size_t at = 0;
+    while (at < t->count && !(t->rows[at].op == site->op->name && t->rows[at].variant == variant))
+        at++;
+    if (at == t->count) {
+        if (t->count == t->capacity) {
+            size_t capacity = t->capacity ? t->capacity * 2 : 64;
+            ProfileRow *rows = realloc(t->rows, capacity * sizeof *rows);
+            if (!rows)
+                return; // the table lacks a row
+            t->rows = rows;
+            t->capacity = capacity;
+        }
+        t->rows[t->count++] = (ProfileRow){.op = site->op->name, .variant = variant};
+    }
+    SiteProfile *sum = &t->rows[at].sum;
+    sum->calls += site->profile.calls;
+    sum->nanoseconds += site->profile.nanoseconds;
+    sum->flops += site->profile.flops;
+}
+
+void instance_profile(Instance *i, void (*row)(void *ctx, const char *op, const char *variant, const SiteProfile *p), void *ctx)
+{
+    ProfileTable t = {0};
+    machine_visit_sites(i->machine, add_site, &t);
+    for (size_t k = 0; k < t.count; k++)
+        row(ctx, t.rows[k].op, t.rows[k].variant ? t.rows[k].variant : "", &t.rows[k].sum);
+    free(t.rows);
+}
