@@ -132,18 +132,6 @@ typedef struct GridSampleParams {
 } GridSampleParams;
 extern const KernelOp kernel_grid_sample;
 
-// One layer in one direction over a (perhaps packed) sequence, gates in PyTorch's order.
-typedef enum RnnMode { RNN_TANH, RNN_RELU, RNN_LSTM, RNN_GRU } RnnMode;
-
-// Inputs: x [T, B, I]; or packed [total, I] with batch_sizes int64 [T], which is read when the kernel runs, w_ih [G*H, I],
-// w_hh [G*H, H], b_ih, b_hh [G*H] or absent, h0 [B, H], c0 [B, H] (LSTM) or absent, batch_sizes or absent.
-// Outputs: y ([T, B, H] or [total, H]), h [B, H], c [B, H] (LSTM only).
-typedef struct RnnParams {
-    int32_t mode; // RnnMode
-    int32_t reverse;
-} RnnParams;
-extern const KernelOp kernel_rnn;
-
 // softmax(q k^T * scale + mask) v. Inputs: q [..., L, E], k [..., S, E], v [..., S, V], mask (broadcast to [..., L, S]; bool:
 // true takes part; or float: added) or absent. Outputs: result [..., L, V], and with need_weights the weights [..., L, S].
 typedef struct AttentionParams {

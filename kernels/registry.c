@@ -1,9 +1,11 @@
 // The ordered lists of variants of the heavy operators: fast ones first, the plain C reference last.
 // Nothing else decides which implementation runs.
 #include "kernels/cpu/variants.h"
+#include "kernels/rnn.h"
 
 #define CPU(label, x) {label, DEVICE_CPU, x##_prepare, x##_run, x##_destroy}
 #define VARIANTS(...) (const KernelVariant[]) { __VA_ARGS__, {0} }
 
 const KernelOp kernel_conv = {"conv", VARIANTS(CPU("dnnl", dnnl_conv), CPU("reference", ref_conv))};
 const KernelOp kernel_add_act = {"add_act", VARIANTS(CPU("reference", ref_add_act))};
+const KernelOp kernel_rnn_layer = {"rnn_layer", VARIANTS(CPU("dnnl", dnnl_rnn), CPU("reference", ref_rnn))};

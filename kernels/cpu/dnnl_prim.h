@@ -62,7 +62,7 @@ Status pd_pool(Pd *out, PoolKind kind, int spatial, MdRef src, MdRef dst, const 
                const int64_t *dilation, const int64_t *padding, const int64_t *padding_end, Attr a);
 Status pd_reorder(Pd *out, MdRef src, MdRef dst, Attr a);
 
-enum { PRIM_MAX_ARGS = 6 };
+enum { PRIM_MAX_ARGS = 10 };
 typedef struct Prim {
     dnnl_primitive_t primitive;
     dnnl_stream_t stream;

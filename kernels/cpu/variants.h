@@ -13,6 +13,8 @@ KERNEL_VARIANT(dnnl_conv);
 KERNEL_VARIANT(dnnl_linear);
 KERNEL_VARIANT(dnnl_matmul);
 KERNEL_VARIANT(dnnl_pool);
+KERNEL_VARIANT(dnnl_rnn);
+KERNEL_VARIANT(ref_rnn);
 KERNEL_VARIANT(ref_conv);
 KERNEL_VARIANT(ref_linear);
 KERNEL_VARIANT(ref_matmul);
