@@ -1,0 +1,90 @@
+// What the passes share: their context, the effects of nodes, and the analysis of what may be written through what.
+// Private to the optimiser (passes.c and the files it lists).
+#ifndef TSB_IR_PASS_H
+#define TSB_IR_PASS_H
+
+#include "ir/passes.h"
+
+// What may share memory, and what of it may change while the graph runs. Flow-insensitive: every mutable value belongs to
+// one set; values that may overlap, and containers with what they hold, share a set.
+typedef struct Alias Alias;
+
+// The values of module attributes, as far as they are known: indexed by value id.
+typedef struct Origins {
+    Datum **of;       // the Datum a value starts as (self, GetAttr of a known object), or NULL
+    uint32_t count;   // ids below it
+} Origins;
+
+typedef struct PassContext {
+    Program *program;
+    Graph *graph;     // the one being worked on: the method's, or a fork's
+    Arena *arena;     // of the graph
+    Arena scratch;    // of one pass; emptied after it
+    Datum *root;
+    bool is_fork;     // graph is the body of a fork
+    bool changed;     // set by a pass that changed the graph
+    const OptimizeOptions *options;
+    const PassHooks *hooks;
+    Optimized *out;
+    TypeTable *types;
+    OpTable *ops;
+} PassContext;
+
+// The passes: one file each. What each needs and breaks stands in the table of passes.c.
+Status pass_inline(PassContext *c);
+Status pass_freeze(PassContext *c);
+Status pass_simplify(PassContext *c);
+Status pass_in_place(PassContext *c);
+Status pass_cse(PassContext *c);
+Status pass_dce(PassContext *c);
+Status pass_fold_batch_norm(PassContext *c);
+Status pass_fuse(PassContext *c);
+
+// Effects (alias.c) --------------------------------------------------------------------------------------------------
+
+// The effect of one node alone (blocks not looked at), with what its constants tell: dropout without training is ALIAS.
+OpEffect node_effect(const Node *n);
+// Must neither be removed nor moved: effects, random draws, exceptions, also those inside its blocks.
+bool node_is_pinned(const Node *n);
+// A value whose contents could change: tensors, lists, dicts, objects, and what may hold one.
+bool type_is_mutable(const Type *t);
+
+// `origins` may be NULL. Lives in `arena`.
+Alias *alias_analyse(Arena *arena, const Graph *g, bool is_fork, const Origins *origins);
+bool alias_any_write(const Alias *a);
+// May anything that v shows change after v was made, or was it changed before? False for plain numbers and strings.
+// Values made after the analysis are taken as written if anything is.
+bool alias_is_written(const Alias *a, const Value *v);
+bool alias_node_touched(const Alias *a, const Node *n); // any input or output is written
+// The same for data behind constants: `d` is a tensor or container of the module.
+bool alias_datum_is_written(const Alias *a, const Datum *d);
+// The set of v, or 0: for liveness.
+uint32_t alias_set(const Alias *a, const Value *v);
+uint32_t alias_set_count(const Alias *a);
+// Whether the set holds something that outlives the call: an argument, an attribute, a constant.
+bool alias_set_outlives(const Alias *a, uint32_t set);
+
+Origins origins_find(PassContext *c);
+static inline Datum *origin_of(const Origins *o, const Value *v) { return v->id < o->count ? o->of[v->id] : NULL; }
+
+// Small helpers (passes.c) -------------------------------------------------------------------------------------------
+
+static inline bool node_is(const Node *n, const char *symbol) { return n->kind == NODE_OP && str_is(n->schema->symbol, symbol); }
+static inline bool node_is_overload(const Node *n, const char *full_name) { return n->kind == NODE_OP && str_is(n->schema->full_name, full_name); }
+// The argument of that name, or NULL.
+Value *node_argument(const Node *n, const char *name);
+// Replaces n's only output and removes n.
+void node_replace(Node *n, Value *by);
+// A new operator before `at` with the inputs given; its outputs have the types of the schema, range and scope those of at.
+Node *node_make(PassContext *c, const char *full_name, Node *at, Value **inputs, uint32_t count);
+Value *constant_bool(PassContext *c, Node *at, bool b);
+Value *constant_int(PassContext *c, Node *at, int64_t i);
+Value *constant_float(PassContext *c, Node *at, double f);
+Value *constant_datum(PassContext *c, Node *at, Datum *d); // with the type that d shows
+const Type *datum_type(PassContext *c, const Datum *d);    // NULL when it cannot be told
+// A constant value as a Datum: of constants, and of lists and tuples of constants that nobody writes. NULL otherwise.
+Datum *constant_value(PassContext *c, const Alias *alias, const Value *v);
+bool constant_number(const Value *v, double *out); // int, float or bool
+bool constant_list(const Value *v, int64_t *out, uint32_t max, uint32_t *count); // ints, of a constant or a constructor
+
+#endif
