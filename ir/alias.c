@@ -27,6 +27,8 @@ struct Alias {
     const Origins *origins;
 };
 
+static const char UNKNOWN_OBJECT[] = "an object that is known only when the graph runs";
+
 // Effects ------------------------------------------------------------------------------------------------------------
 
 bool type_is_mutable(const Type *t)
@@ -305,8 +307,8 @@ static void writing_operator(Alias *a, const Node *n)
         any = true;
         mark_written(a, n->inputs[i]);
         if (is_container(n->inputs[i]->type)) {
-            // Tensors in a written list are themselves written by the operators on tensor lists; others store what they get.
-            if (n->inputs[i]->type->kind == TYPE_LIST && !str_starts(s->symbol, STR("aten::append")) && str_find(s->symbol, '_') >= 0 && str_starts(s->symbol, STR("aten::_foreach")))
+            // Operators on lists of tensors write the tensors; the others store what they get.
+            if (str_starts(s->symbol, STR("aten::_foreach")))
                 a->sets[find(a, set_of(a, n->inputs[i]))].data = true;
             stores = true;
         }
@@ -327,11 +329,28 @@ static void writing_operator(Alias *a, const Node *n)
     }
 }
 
+static bool holds_mutable(const Type *t)
+{
+    for (uint32_t i = 0; i < t->count; i++)
+        if (t->kind != TYPE_CLASS && type_is_mutable(t->elem[i]))
+            return true;
+    return t->kind == TYPE_ANY;
+}
+
+// A fresh container still shares its elements with the one it was made from.
+static void share_elements(Alias *a, const Node *n)
+{
+    for (uint32_t k = 0; k < n->output_count; k++)
+        for (uint32_t i = 0; holds_mutable(n->outputs[k]->type) && i < n->input_count; i++)
+            if (holds_mutable(n->inputs[i]->type))
+                merge_values(a, n->outputs[k], n->inputs[i]);
+}
+
 static void operator_node(Alias *a, const Node *n)
 {
     switch (node_effect(n)) {
     case EFFECT_PURE:
-    case EFFECT_RANDOM: break;
+    case EFFECT_RANDOM: share_elements(a, n); break;
     case EFFECT_ALIAS:
         for (uint32_t i = 0; i < n->output_count; i++)
             merge_all(a, n, n->outputs[i]);
@@ -353,7 +372,7 @@ static void get_attr(Alias *a, const Node *n)
     if (object)
         merge(a, set, key_set(a, object, str_hash(n->name) | 1));
     else
-        merge(a, set, key_set(a, "unknown object", str_hash(n->name) | 1));
+        merge(a, set, key_set(a, UNKNOWN_OBJECT, str_hash(n->name) | 1));
     if (value)
         merge_datum(a, out, value);
     else
@@ -366,7 +385,7 @@ static void set_attr(Alias *a, const Node *n)
     merge_values(a, n->inputs[0], n->inputs[1]);
     uint32_t set = set_of(a, n->inputs[1]);
     if (set)
-        merge(a, set, key_set(a, object ? (const void *)object : "unknown object", str_hash(n->name) | 1));
+        merge(a, set, key_set(a, object ? (const void *)object : UNKNOWN_OBJECT, str_hash(n->name) | 1));
     if (set_of(a, n->inputs[0]))
         mark_written(a, n->inputs[0]);
     a->any_write = true;

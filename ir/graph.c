@@ -390,6 +390,7 @@ static Node *clone_node(Graph *g, const Node *n)
     c->callee = n->callee;
     c->range = n->range;
     c->scope = n->scope;
+    c->frame = n->frame;
     if (n->subgraph)
         c->subgraph = graph_copy(n->subgraph);
     for (uint32_t i = 0; i < n->input_count; i++)

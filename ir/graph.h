@@ -92,6 +92,13 @@ typedef struct SourceRange {
     uint32_t start, end; // byte range in source
 } SourceRange;
 
+// The call that an inlined node comes from: frames lead from the innermost function outwards.
+typedef struct Frame {
+    Str function;      // whose body it was: "forward"
+    SourceRange call;  // where it was called
+    const struct Frame *caller; // of the function that holds the call; NULL: the graph's own
+} Frame;
+
 // Attributes of the few kinds that have some (name=, types=, beg=, end=).
 struct Node {
     NodeKind kind;
@@ -114,6 +121,7 @@ struct Node {
     Graph *subgraph;         // FORK, CLOSURE
     struct Function *callee; // CALL_FUNCTION, once resolved
     SourceRange range;
+    const Frame *frame;      // of inlined nodes: their callers; NULL in the graph's own function
     Str scope;               // of inlined nodes: "layer1.0.conv1" (module path), for profiles and cuts
     void *note;              // scratch for the running pass
 };

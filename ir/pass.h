@@ -12,11 +12,13 @@ typedef struct Alias Alias;
 // The values of module attributes, as far as they are known: indexed by value id.
 typedef struct Origins {
     Datum **of;       // the Datum a value starts as (self, GetAttr of a known object), or NULL
+    Str *path;        // "layer1.0.weight"; "" for self
     uint32_t count;   // ids below it
 } Origins;
 
 typedef struct PassContext {
     Program *program;
+    const Function *function;
     Graph *graph;     // the one being worked on: the method's, or a fork's
     Arena *arena;     // of the graph
     Arena scratch;    // of one pass; emptied after it
@@ -64,10 +66,9 @@ uint32_t alias_set_count(const Alias *a);
 // Whether the set holds something that outlives the call: an argument, an attribute, a constant.
 bool alias_set_outlives(const Alias *a, uint32_t set);
 
-Origins origins_find(PassContext *c);
 static inline Datum *origin_of(const Origins *o, const Value *v) { return v->id < o->count ? o->of[v->id] : NULL; }
 
-// Small helpers (passes.c) -------------------------------------------------------------------------------------------
+// Small helpers (pass_util.c) ----------------------------------------------------------------------------------------
 
 static inline bool node_is(const Node *n, const char *symbol) { return n->kind == NODE_OP && str_is(n->schema->symbol, symbol); }
 static inline bool node_is_overload(const Node *n, const char *full_name) { return n->kind == NODE_OP && str_is(n->schema->full_name, full_name); }
@@ -75,16 +76,27 @@ static inline bool node_is_overload(const Node *n, const char *full_name) { retu
 Value *node_argument(const Node *n, const char *name);
 // Replaces n's only output and removes n.
 void node_replace(Node *n, Value *by);
-// A new operator before `at` with the inputs given; its outputs have the types of the schema, range and scope those of at.
-Node *node_make(PassContext *c, const char *full_name, Node *at, Value **inputs, uint32_t count);
+// A new operator before `at` with the inputs given and one output; range, frame and scope are those of `like`.
+Node *node_make(PassContext *c, const Schema *schema, Node *at, const Node *like, Value *const *inputs, uint32_t count);
 Value *constant_bool(PassContext *c, Node *at, bool b);
 Value *constant_int(PassContext *c, Node *at, int64_t i);
 Value *constant_float(PassContext *c, Node *at, double f);
-Value *constant_datum(PassContext *c, Node *at, Datum *d); // with the type that d shows
-const Type *datum_type(PassContext *c, const Datum *d);    // NULL when it cannot be told
-// A constant value as a Datum: of constants, and of lists and tuples of constants that nobody writes. NULL otherwise.
-Datum *constant_value(PassContext *c, const Alias *alias, const Value *v);
+Value *constant_str(PassContext *c, Node *at, const char *s);
+// With the type that d shows, else `declared`.
+Value *constant_datum(PassContext *c, Node *at, Datum *d, const Type *declared);
+const Type *datum_type(PassContext *c, const Datum *d); // NULL when it cannot be told
 bool constant_number(const Value *v, double *out); // int, float or bool
-bool constant_list(const Value *v, int64_t *out, uint32_t max, uint32_t *count); // ints, of a constant or a constructor
+// The ints of a constant list, of a list made of constants, or a single int.
+bool constant_ints(const Value *v, int64_t *out, uint32_t max, uint32_t *count);
+const DatumTensor *constant_tensor(const Value *v); // NULL when it is not one
+// The element type that v is known to have: constants, and operators that keep or take over their operands'; DT_INVALID.
+DType known_dtype(const Value *v);
+
+// Steps of pass_simplify: each returns true when it replaced or removed n; *next is then where the walk goes on.
+bool fold_constants(PassContext *c, const Alias *alias, Node *n, Node **next);
+bool fold_control_flow(PassContext *c, Node *n, Node **next);
+typedef struct Peephole Peephole;
+Peephole *peephole_new(PassContext *c);
+bool peephole(Peephole *p, const Alias *alias, Node *n, Node **next);
 
 #endif

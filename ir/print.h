@@ -31,6 +31,8 @@ void print_datum(Buf *out, const Datum *d, const Type *type);
 bool needs_annotation(const Type *element);
 // `{2.5}`, a small tensor on one line, or `<Tensor>`. True when the text tells the whole value (but not its dtype).
 bool print_tensor_literal(Buf *out, const DatumTensor *t);
+// The first element as a number Datum (bool, int, float or complex), NULL when it has no bytes or no such value.
+Datum *datum_tensor_number(Arena *a, const DatumTensor *t);
 // The name of an enum's member: `RED`; empty when the class is not known or has no such value.
 Str enum_member_name(const Datum *e);
 

@@ -87,18 +87,24 @@ static double element_value(DType dtype, const uint8_t *p)
     }
 }
 
-int64_t datum_tensor_int(const DatumTensor *t)
+static int64_t first_int(const DatumTensor *t)
 {
     const uint8_t *p = datum_tensor_data(t);
-    if (!p)
-        return 0;
     return t->dtype == DT_I64 || t->dtype == DT_U64 ? LOAD(int64_t) : (int64_t)element_value(t->dtype, p);
 }
 
-double datum_tensor_double(const DatumTensor *t)
+Datum *datum_tensor_number(Arena *a, const DatumTensor *t)
 {
     const uint8_t *p = datum_tensor_data(t);
-    return p ? element_value(t->dtype, p) : 0;
+    if (!p || t->sparse || t->conj || t->neg || datum_tensor_numel(t) != 1)
+        return NULL;
+    switch (dtype_category(t->dtype)) {
+    case DT_BOOLEAN: return datum_bool(*p != 0);
+    case DT_INTEGRAL: return datum_int(a, first_int(t));
+    case DT_FLOATING: return datum_float(a, element_value(t->dtype, p));
+    case DT_COMPLEX: return datum_complex(a, element_value(t->dtype, p), element_value(t->dtype, p + dtype_size(t->dtype) / 2));
+    default: return NULL;
+    }
 }
 
 // `{2.5}`: the only element, as the C++ stream prints it.
@@ -109,9 +115,9 @@ static void print_single(Buf *out, const DatumTensor *t)
         const uint8_t *p = datum_tensor_data(t);
         buf_printf(out, "(%g,%g)", element_value(t->dtype, p), element_value(t->dtype, p + dtype_size(t->dtype) / 2));
     } else if (dtype_is_floating(t->dtype) || dtype_category(t->dtype) == DT_QUANTISED) {
-        buf_printf(out, "%g", datum_tensor_double(t));
+        buf_printf(out, "%g", element_value(t->dtype, datum_tensor_data(t)));
     } else {
-        buf_printf(out, "%lld", (long long)datum_tensor_int(t));
+        buf_printf(out, "%lld", (long long)first_int(t));
     }
     buf_char(out, '}');
 }

@@ -1,0 +1,134 @@
+// Helpers of the passes: reading constants, making nodes, and the element types that are known before anything runs.
+#include "ir/pass.h"
+
+void node_replace(Node *n, Value *by)
+{
+    Value *old = n->outputs[0];
+    if (old->name.len && !by->name.len && by->node->kind != NODE_CONSTANT) {
+        Str name = old->name;
+        value_set_name(old, (Str){0});
+        value_set_name(by, name);
+    }
+    value_replace_all(old, by);
+    node_destroy(n);
+}
+
+Node *node_make(PassContext *c, const Schema *schema, Node *at, const Node *like, Value *const *inputs, uint32_t count)
+{
+    Node *n = node_new_op(c->graph, schema);
+    for (uint32_t i = 0; i < count; i++)
+        node_add_input(n, inputs[i]);
+    node_add_output(c->graph, n, schema->returns[0].type);
+    n->range = like->range;
+    n->frame = like->frame;
+    n->scope = like->scope;
+    node_insert_before(n, at);
+    return n;
+}
+
+Value *constant_bool(PassContext *c, Node *at, bool b) { return graph_constant(c->graph, at, datum_bool(b), type_of_kind(c->types, TYPE_BOOL)); }
+Value *constant_int(PassContext *c, Node *at, int64_t i) { return graph_constant(c->graph, at, datum_int(c->arena, i), type_of_kind(c->types, TYPE_INT)); }
+Value *constant_float(PassContext *c, Node *at, double f) { return graph_constant(c->graph, at, datum_float(c->arena, f), type_of_kind(c->types, TYPE_FLOAT)); }
+Value *constant_str(PassContext *c, Node *at, const char *s) { return graph_constant(c->graph, at, datum_str(c->arena, str_of(s)), type_of_kind(c->types, TYPE_STR)); }
+
+const Type *datum_type(PassContext *c, const Datum *d)
+{
+    switch (d->kind) {
+    case DATUM_NONE: return type_of_kind(c->types, TYPE_NONE);
+    case DATUM_BOOL: return type_of_kind(c->types, TYPE_BOOL);
+    case DATUM_INT: return type_of_kind(c->types, TYPE_INT);
+    case DATUM_FLOAT: return type_of_kind(c->types, TYPE_FLOAT);
+    case DATUM_COMPLEX: return type_of_kind(c->types, TYPE_COMPLEX);
+    case DATUM_STR: return type_of_kind(c->types, TYPE_STR);
+    case DATUM_DEVICE: return type_of_kind(c->types, TYPE_DEVICE);
+    case DATUM_TENSOR: return type_of_kind(c->types, TYPE_TENSOR);
+    default: return NULL;
+    }
+}
+
+Value *constant_datum(PassContext *c, Node *at, Datum *d, const Type *declared)
+{
+    const Type *type = datum_type(c, d);
+    if (!type)
+        type = declared->kind == TYPE_OPTIONAL ? declared->elem[0] : declared;
+    return graph_constant(c->graph, at, d, type);
+}
+
+bool constant_number(const Value *v, double *out)
+{
+    const Datum *d = value_constant(v);
+    if (!d || (d->kind != DATUM_INT && d->kind != DATUM_FLOAT && d->kind != DATUM_BOOL))
+        return false;
+    *out = d->kind == DATUM_INT ? (double)d->i : d->kind == DATUM_FLOAT ? d->f : (double)d->b;
+    return true;
+}
+
+bool constant_ints(const Value *v, int64_t *out, uint32_t max, uint32_t *count)
+{
+    const Datum *d = value_constant(v);
+    if (!d && v->node->kind == NODE_LIST_CONSTRUCT && v->node->input_count <= max) {
+        *count = v->node->input_count;
+        for (uint32_t i = 0; i < *count; i++)
+            if (!value_constant_int(v->node->inputs[i], &out[i]))
+                return false;
+        return true;
+    }
+    if (d && d->kind == DATUM_INT && max) {
+        out[0] = d->i;
+        *count = 1;
+        return true;
+    }
+    if (!d || d->kind != DATUM_LIST || d->count > max)
+        return false;
+    *count = d->count;
+    for (uint32_t i = 0; i < d->count; i++) {
+        if (d->items[i]->kind != DATUM_INT)
+            return false;
+        out[i] = d->items[i]->i;
+    }
+    return true;
+}
+
+const DatumTensor *constant_tensor(const Value *v)
+{
+    const Datum *d = value_constant(v);
+    return d && d->kind == DATUM_TENSOR ? d->tensor : NULL;
+}
+
+// Operators whose result has the element type of an argument.
+static const char *const KEEPS_DTYPE_OF[][2] = {
+    {"aten::conv1d", "weight"}, {"aten::conv2d", "weight"}, {"aten::conv3d", "weight"}, {"aten::_convolution", "weight"},
+    {"aten::conv_transpose1d", "weight"}, {"aten::conv_transpose2d", "weight"}, {"aten::conv_transpose3d", "weight"},
+    {"aten::linear", "weight"}, {"tsb::conv", "weight"}, {"tsb::linear", "weight"}, {"aten::batch_norm", "input"},
+    {"aten::layer_norm", "input"}, {"aten::group_norm", "input"}, {"aten::embedding", "weight"}, {"aten::matmul", "self"},
+    {"aten::relu", "self"}, {"aten::relu_", "self"}, {"aten::relu6", "self"}, {"aten::hardtanh", "self"}, {"aten::silu", "self"},
+    {"aten::hardswish", "self"}, {"aten::hardsigmoid", "self"}, {"aten::gelu", "self"}, {"aten::leaky_relu", "self"},
+    {"aten::max_pool1d", "self"}, {"aten::max_pool2d", "self"}, {"aten::avg_pool2d", "self"}, {"aten::adaptive_avg_pool2d", "self"},
+    {"aten::flatten", "self"}, {"aten::view", "self"}, {"aten::reshape", "self"}, {"aten::permute", "self"},
+    {"aten::transpose", "self"}, {"aten::contiguous", "self"}, {"aten::slice", "self"}, {"aten::select", "self"},
+    {"aten::unsqueeze", "self"}, {"aten::squeeze", "self"}, {"aten::roll", "self"}, {"aten::clone", "self"}, {"aten::add_", "self"},
+    {"aten::mul_", "self"}, {"aten::dropout", "input"}, {"aten::chunk", "self"}, {"aten::split", "self"}};
+
+enum { DTYPE_DEPTH = 64 };
+
+static DType find_dtype(const Value *v, int depth)
+{
+    const DatumTensor *t = constant_tensor(v);
+    if (t)
+        return t->dtype;
+    const Node *n = v->node;
+    if (depth > DTYPE_DEPTH || n->kind != NODE_OP)
+        return DT_INVALID;
+    for (size_t i = 0; i < sizeof KEEPS_DTYPE_OF / sizeof *KEEPS_DTYPE_OF; i++)
+        if (str_is(n->schema->symbol, KEEPS_DTYPE_OF[i][0])) {
+            const Value *from = node_argument(n, KEEPS_DTYPE_OF[i][1]);
+            return from ? find_dtype(from, depth + 1) : DT_INVALID;
+        }
+    if (node_is_overload(n, "aten::add.Tensor") || node_is_overload(n, "aten::mul.Tensor")) {
+        DType a = find_dtype(n->inputs[0], depth + 16), b = find_dtype(n->inputs[1], depth + 16);
+        return a == b ? a : DT_INVALID;
+    }
+    return DT_INVALID;
+}
+
+DType known_dtype(const Value *v) { return find_dtype(v, 0); }

@@ -1,0 +1,386 @@
+// Peephole rewrites: what one node, its inputs and their types tell without running anything.
+// The rules are a table by operator symbol, and a switch for the closed kinds.
+#include "ir/pass.h"
+#include "ir/print.h"
+
+typedef bool (*Rule)(PassContext *c, const Alias *alias, Node *n, Node **next);
+
+struct Peephole {
+    PassContext *c;
+    const Rule **rules; // by row of ops.def, once asked for; NO_RULE when there is none
+};
+
+static bool replace_by(Node *n, Value *by, Node **next)
+{
+    *next = node_next_deep(n);
+    node_replace(n, by);
+    return true;
+}
+
+static bool is_off(const Value *v)
+{
+    bool b = true;
+    return v && value_constant_bool(v, &b) && !b;
+}
+
+// Operators that do nothing --------------------------------------------------------------------------------------------
+
+static bool dropout(PassContext *c, const Alias *alias, Node *n, Node **next)
+{
+    (void)c, (void)alias;
+    double p = 1;
+    if (is_off(n->inputs[2]) || (constant_number(n->inputs[1], &p) && p == 0))
+        return replace_by(n, n->inputs[0], next);
+    return false;
+}
+
+// The same bytes without a gradient.
+static bool detach(PassContext *c, const Alias *alias, Node *n, Node **next)
+{
+    (void)c;
+    return !alias_is_written(alias, n->outputs[0]) && replace_by(n, n->inputs[0], next);
+}
+
+static bool may_be_none(const Type *t)
+{
+    switch (t->kind) {
+    case TYPE_NONE:
+    case TYPE_ANY:
+    case TYPE_OPTIONAL:
+    case TYPE_VAR: return true;
+    case TYPE_UNION:
+        for (uint32_t i = 0; i < t->count; i++)
+            if (may_be_none(t->elem[i]))
+                return true;
+        return false;
+    default: return false;
+    }
+}
+
+static bool unwrap_optional(PassContext *c, const Alias *alias, Node *n, Node **next)
+{
+    (void)c, (void)alias;
+    return !may_be_none(n->inputs[0]->type) && replace_by(n, n->inputs[0], next);
+}
+
+// Questions that the types answer --------------------------------------------------------------------------------------
+
+static bool compare_to_none(PassContext *c, const Alias *alias, Node *n, Node **next)
+{
+    (void)alias;
+    bool negated = str_is(n->schema->symbol, "aten::__isnot__");
+    const Value *a = n->inputs[0], *b = n->inputs[1];
+    if (value_is_none(a)) {
+        a = n->inputs[1];
+        b = n->inputs[0];
+    }
+    if (!value_is_none(b))
+        return false;
+    if (value_is_none(a))
+        return replace_by(n, constant_bool(c, n, !negated), next);
+    const Datum *d = value_constant(a);
+    if (!d && may_be_none(a->type))
+        return false;
+    return replace_by(n, constant_bool(c, n, negated), next);
+}
+
+// Gradients are reported as enabled, and parameters as requiring them: transformers then take the path that needs no
+// nested tensors (torchscript.md §15.6).
+static bool is_true(PassContext *c, const Alias *alias, Node *n, Node **next)
+{
+    (void)alias;
+    return replace_by(n, constant_bool(c, n, true), next);
+}
+
+static bool is_false(PassContext *c, const Alias *alias, Node *n, Node **next)
+{
+    (void)alias;
+    return replace_by(n, constant_bool(c, n, false), next);
+}
+
+static bool requires_grad(PassContext *c, const Alias *alias, Node *n, Node **next)
+{
+    (void)alias;
+    const DatumTensor *t = constant_tensor(n->inputs[0]);
+    return t && replace_by(n, constant_bool(c, n, dtype_is_floating(t->dtype) || dtype_is_complex(t->dtype)), next);
+}
+
+// Operators whose result has as many dimensions as their first operand.
+static bool keeps_rank(const Node *n)
+{
+    static const char *const KEEPERS[] = {
+        "aten::conv1d", "aten::conv2d", "aten::conv3d", "aten::_convolution", "aten::conv_transpose1d", "aten::conv_transpose2d",
+        "aten::conv_transpose3d", "aten::batch_norm", "aten::relu", "aten::relu_", "aten::layer_norm", "aten::group_norm",
+        "aten::hardtanh", "aten::hardtanh_", "aten::silu", "aten::silu_", "aten::hardswish", "aten::hardswish_", "aten::gelu",
+        "aten::max_pool2d", "aten::avg_pool2d", "aten::linear", "aten::sigmoid", "aten::tanh", "aten::leaky_relu", "aten::elu",
+        "aten::softmax", "aten::dropout", "aten::instance_norm", "aten::relu6", "aten::hardsigmoid", "aten::add_", "aten::mul_"};
+    for (size_t i = 0; i < sizeof KEEPERS / sizeof *KEEPERS; i++)
+        if (node_is(n, KEEPERS[i]))
+            return n->inputs[0]->type->kind == TYPE_TENSOR;
+    return false;
+}
+
+// The number of dimensions is asked of the earliest value that has it, so that the check in front of a batch norm does not
+// keep the convolution's result alive.
+static bool dimensions(PassContext *c, const Alias *alias, Node *n, Node **next)
+{
+    (void)next;
+    Value *v = n->inputs[0];
+    while (keeps_rank(v->node) && !alias_is_written(alias, v))
+        v = v->node->inputs[0];
+    const DatumTensor *t = constant_tensor(v);
+    if (t)
+        return replace_by(n, constant_int(c, n, t->ndim), next);
+    if (v != n->inputs[0]) {
+        node_set_input(n, 0, v);
+        c->changed = true;
+    }
+    return false;
+}
+
+// Numbers --------------------------------------------------------------------------------------------------------------
+
+// A number that was made a tensor only to be read again: `int(NumToTensor(size(x, 0)))` of traced graphs.
+static bool read_number(PassContext *c, const Alias *alias, Node *n, Node **next)
+{
+    (void)c;
+    const Node *made = n->inputs[0]->node;
+    if (!node_is(made, "prim::NumToTensor") || alias_is_written(alias, n->inputs[0]))
+        return false;
+    Value *number = made->inputs[0];
+    bool same = number->type == n->outputs[0]->type || (n->outputs[0]->type->kind == TYPE_NUMBER && number->type->kind != TYPE_BOOL);
+    return same && replace_by(n, number, next);
+}
+
+// A constant tensor without dimensions as second operand acts as a number (torchscript.md §7.2).
+static bool scalar_operand(PassContext *c, const Alias *alias, Node *n, Node **next)
+{
+    const DatumTensor *t = n->input_count >= 2 ? constant_tensor(n->inputs[1]) : NULL;
+    if (!t || t->ndim != 0 || t->storage->data == NULL || alias_is_written(alias, n->inputs[1]))
+        return false;
+    Datum *number = datum_tensor_number(c->arena, t);
+    if (!number || n->inputs[0]->type->kind != TYPE_TENSOR || !str_ends(n->schema->full_name, STR(".Tensor")))
+        return false;
+    if (n->input_count == 3 && !value_constant(n->inputs[2]))
+        return false;
+    char name[64];
+    size_t length = n->schema->symbol.len;
+    if (length + 8 > sizeof name)
+        return false;
+    memcpy(name, n->schema->symbol.ptr, length);
+    memcpy(name + length, ".Scalar", 7);
+    const Schema *schema = op_table_find(c->ops, (Str){name, length + 7});
+    if (!schema || schema->arg_count != n->input_count)
+        return false;
+    Value *inputs[] = {n->inputs[0], constant_datum(c, n, number, NULL), n->input_count == 3 ? n->inputs[2] : NULL};
+    Node *made = node_make(c, schema, n, n, inputs, n->input_count);
+    return replace_by(n, made->outputs[0], next);
+}
+
+// Containers whose parts are known -------------------------------------------------------------------------------------
+
+static bool known_list(const Alias *alias, const Value *v) { return v->node->kind == NODE_LIST_CONSTRUCT && !alias_is_written(alias, v); }
+
+static bool list_length(PassContext *c, const Alias *alias, Node *n, Node **next)
+{
+    return known_list(alias, n->inputs[0]) && replace_by(n, constant_int(c, n, n->inputs[0]->node->input_count), next);
+}
+
+static bool list_item(PassContext *c, const Alias *alias, Node *n, Node **next)
+{
+    (void)c;
+    int64_t i;
+    if (n->input_count != 2 || !known_list(alias, n->inputs[0]) || !value_constant_int(n->inputs[1], &i))
+        return false;
+    const Node *list = n->inputs[0]->node;
+    i = i < 0 ? i + list->input_count : i;
+    return i >= 0 && i < list->input_count && replace_by(n, list->inputs[i], next);
+}
+
+static bool unpack(Node *n, Value *const *parts, uint32_t count, Node **next)
+{
+    if (count != n->output_count)
+        return false;
+    for (uint32_t i = 0; i < count; i++)
+        value_replace_all(n->outputs[i], parts[i]);
+    *next = node_next_deep(n);
+    node_destroy(n);
+    return true;
+}
+
+static bool unpack_constant(PassContext *c, Node *n, const Datum *d, Node **next)
+{
+    if (d->count != n->output_count)
+        return false;
+    for (uint32_t i = 0; i < d->count; i++)
+        value_replace_all(n->outputs[i], constant_datum(c, n, d->items[i], n->outputs[i]->type));
+    *next = node_next_deep(n);
+    node_destroy(n);
+    return true;
+}
+
+static bool unpack_container(PassContext *c, const Alias *alias, Node *n, Node **next)
+{
+    const Value *v = n->inputs[0];
+    const Datum *d = value_constant(v);
+    bool tuple = n->kind == NODE_TUPLE_UNPACK;
+    if (d && d->kind == (tuple ? DATUM_TUPLE : DATUM_LIST) && !alias_is_written(alias, v))
+        return unpack_constant(c, n, d, next);
+    if (tuple ? v->node->kind == NODE_TUPLE_CONSTRUCT : known_list(alias, v))
+        return unpack(n, v->node->inputs, v->node->input_count, next);
+    return false;
+}
+
+static bool tuple_index(PassContext *c, Node *n, Node **next)
+{
+    int64_t i;
+    const Value *v = n->inputs[0];
+    if (n->input_count != 2 || !value_constant_int(n->inputs[1], &i))
+        return false;
+    const Datum *d = value_constant(v);
+    int64_t count = d && d->kind == DATUM_TUPLE ? d->count : v->node->kind == NODE_TUPLE_CONSTRUCT ? v->node->input_count : 0;
+    i = i < 0 ? i + count : i;
+    if (i < 0 || i >= count)
+        return false;
+    return replace_by(n, d ? constant_datum(c, n, d->items[i], n->outputs[0]->type) : v->node->inputs[i], next);
+}
+
+static bool tuple_slice(PassContext *c, Node *n, Node **next)
+{
+    const Node *tuple = n->inputs[0]->node;
+    if (tuple->kind != NODE_TUPLE_CONSTRUCT || n->beg < 0 || n->end < n->beg || n->end > tuple->input_count)
+        return false;
+    Node *made = node_new(c->graph, NODE_TUPLE_CONSTRUCT);
+    for (int64_t i = n->beg; i < n->end; i++)
+        node_add_input(made, tuple->inputs[i]);
+    Value *v = node_add_output(c->graph, made, n->outputs[0]->type);
+    made->range = n->range;
+    made->frame = n->frame;
+    made->scope = n->scope;
+    node_insert_before(made, n);
+    return replace_by(n, v, next);
+}
+
+// Casts and questions about types --------------------------------------------------------------------------------------
+
+static bool unchecked_cast(Node *n, Node **next)
+{
+    Value *v = n->inputs[0];
+    const Datum *d = value_constant(v);
+    bool known = d && d->kind != DATUM_NONE;
+    return (known || type_is_subtype(v->type, n->outputs[0]->type)) && replace_by(n, v, next);
+}
+
+// Types of which a value is exactly one, never something narrower.
+static bool is_exact(const Type *t)
+{
+    switch (t->kind) {
+    case TYPE_TENSOR:
+    case TYPE_INT:
+    case TYPE_FLOAT:
+    case TYPE_COMPLEX:
+    case TYPE_BOOL:
+    case TYPE_STR:
+    case TYPE_NONE:
+    case TYPE_DEVICE:
+    case TYPE_LIST:
+    case TYPE_DICT:
+    case TYPE_CLASS:
+    case TYPE_ENUM: return true;
+    default: return false;
+    }
+}
+
+static bool is_instance(PassContext *c, Node *n, Node **next)
+{
+    const Type *t = n->inputs[0]->type;
+    bool possible = false;
+    for (uint32_t i = 0; i < n->type_count; i++) {
+        if (type_is_subtype(t, n->types[i]))
+            return replace_by(n, constant_bool(c, n, true), next);
+        possible |= !is_exact(t) || type_is_subtype(n->types[i], t);
+    }
+    return !possible && replace_by(n, constant_bool(c, n, false), next);
+}
+
+// The table ------------------------------------------------------------------------------------------------------------
+
+static const struct {
+    const char *symbol;
+    Rule rule;
+} RULES[] = {
+    {"aten::dropout", dropout},
+    {"aten::dropout_", dropout},
+    {"aten::feature_dropout", dropout},
+    {"aten::feature_dropout_", dropout},
+    {"aten::alpha_dropout", dropout},
+    {"aten::alpha_dropout_", dropout},
+    {"aten::feature_alpha_dropout", dropout},
+    {"aten::feature_alpha_dropout_", dropout},
+    {"aten::detach", detach},
+    {"prim::data", detach},
+    {"aten::_unwrap_optional", unwrap_optional},
+    {"prim::unchecked_unwrap_optional", unwrap_optional},
+    {"aten::__is__", compare_to_none},
+    {"aten::__isnot__", compare_to_none},
+    {"aten::is_grad_enabled", is_true},
+    {"aten::is_scripting", is_true},
+    {"aten::_get_tracing_state", is_false},
+    {"aten::is_autocast_enabled", is_false},
+    {"aten::is_autocast_cpu_enabled", is_false},
+    {"prim::requires_grad", requires_grad},
+    {"aten::dim", dimensions},
+    {"aten::Int", read_number},
+    {"aten::Float", read_number},
+    {"aten::IntImplicit", read_number},
+    {"aten::FloatImplicit", read_number},
+    {"aten::ScalarImplicit", read_number},
+    {"aten::item", read_number},
+    {"aten::add", scalar_operand},
+    {"aten::sub", scalar_operand},
+    {"aten::mul", scalar_operand},
+    {"aten::div", scalar_operand},
+    {"aten::len", list_length},
+    {"aten::__getitem__", list_item},
+};
+
+static const Rule NO_RULE = NULL;
+
+static Rule rule_for(Peephole *p, const Schema *s)
+{
+    if (s->index < 0 || s->index >= op_table_rows())
+        return NULL;
+    const Rule **slot = &p->rules[s->index];
+    if (!*slot) {
+        *slot = &NO_RULE;
+        for (size_t i = 0; i < sizeof RULES / sizeof *RULES; i++)
+            if (str_is(s->symbol, RULES[i].symbol))
+                *slot = &RULES[i].rule;
+    }
+    return **slot;
+}
+
+Peephole *peephole_new(PassContext *c)
+{
+    Peephole *p = ARENA_NEW(&c->scratch, Peephole);
+    p->c = c;
+    p->rules = ARENA_ARRAY(&c->scratch, const Rule *, op_table_rows());
+    return p;
+}
+
+bool peephole(Peephole *p, const Alias *alias, Node *n, Node **next)
+{
+    switch (n->kind) {
+    case NODE_OP: {
+        Rule rule = rule_for(p, n->schema);
+        return rule && rule(p->c, alias, n, next);
+    }
+    case NODE_TUPLE_UNPACK:
+    case NODE_LIST_UNPACK: return unpack_container(p->c, alias, n, next);
+    case NODE_TUPLE_INDEX: return tuple_index(p->c, n, next);
+    case NODE_TUPLE_SLICE: return tuple_slice(p->c, n, next);
+    case NODE_UNCHECKED_CAST: return unchecked_cast(n, next);
+    case NODE_ISINSTANCE: return is_instance(p->c, n, next);
+    default: return false;
+    }
+}
