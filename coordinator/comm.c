@@ -1,0 +1,164 @@
+// Comm: the table of backends, messages to oneself, and what is the same for every backend.
+#include "coordinator/comm_backend.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+// In order of preference: the first that was built and whose launcher is there.
+static const CommBackend *const backends[] = {&COMM_MPI, &COMM_SELF};
+
+// A launcher that started several processes which cannot find each other would make each write the same output.
+static Status refuse_unconnected(void)
+{
+    const char *tasks = getenv("SLURM_STEP_NUM_TASKS");
+    if (tasks && atoi(tasks) > 1)
+        return status_fail(ST_USAGE, "srun started %s tasks that do not know of each other: use srun --mpi=pmix (or mpirun), and a tsbatch built with MPI", tasks);
+    const char *size = getenv("OMPI_COMM_WORLD_SIZE");
+    if (size && atoi(size) > 1)
+        return status_fail(ST_USAGE, "mpirun started %s processes, but this tsbatch was built without MPI", size);
+    return ST_OK;
+}
+
+bool comm_speaks(void)
+{
+    static const char *const variables[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"};
+    for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++)
+        if (getenv(variables[i]))
+            return atoi(getenv(variables[i])) == 0;
+    return true;
+}
+
+Status comm_open(int *argc, char ***argv, Comm **out)
+{
+    for (size_t i = 0; i < sizeof backends / sizeof backends[0]; i++)
+        if (backends[i]->open && backends[i]->launched()) {
+            if (backends[i] == &COMM_SELF)
+                TRY(refuse_unconnected());
+            return backends[i]->open(argc, argv, out);
+        }
+    return status_fail(ST_INTERNAL, "no backend for messages"); // COMM_SELF is always there
+}
+
+void comm_close(Comm *c)
+{
+    if (!c)
+        return;
+    for (CommNode *n = c->first, *next; n; n = next) {
+        next = n->next;
+        comm_message_free(&n->message);
+        free(n);
+    }
+    c->first = c->last = NULL;
+    c->backend->close(c);
+}
+
+void comm_abort(Comm *c, int exit_code)
+{
+    c->backend->abort(c, exit_code);
+    _Exit(exit_code);
+}
+
+int comm_rank(const Comm *c) { return c->rank; }
+int comm_size(const Comm *c) { return c->size; }
+
+const char *comm_library(void)
+{
+    return COMM_MPI.open ? COMM_MPI.library() : COMM_SELF.library();
+}
+
+static Status send_to_self(Comm *c, int tag, void *data, size_t size)
+{
+    CommNode *n = malloc(sizeof *n);
+    if (!n) {
+        free(data);
+        return status_no_memory(sizeof *n);
+    }
+    *n = (CommNode){{c->rank, tag, size, data}, NULL};
+    if (c->last)
+        c->last->next = n;
+    else
+        c->first = n;
+    c->last = n;
+    return ST_OK;
+}
+
+Status comm_send_take(Comm *c, int to, int tag, void *data, size_t size)
+{
+    return to == c->rank ? send_to_self(c, tag, data, size) : c->backend->send(c, to, tag, data, size);
+}
+
+Status comm_send(Comm *c, int to, int tag, const void *data, size_t size)
+{
+    void *copy = malloc(size ? size : 1);
+    if (!copy)
+        return status_no_memory(size);
+    if (size)
+        memcpy(copy, data, size);
+    return comm_send_take(c, to, tag, copy, size);
+}
+
+Status comm_take(Comm *c, CommMessage *out, bool *got)
+{
+    CommNode *n = c->first;
+    if (!n)
+        return c->backend->take(c, out, got);
+    *out = n->message;
+    *got = true;
+    c->first = n->next;
+    if (!c->first)
+        c->last = NULL;
+    free(n);
+    return ST_OK;
+}
+
+void comm_message_free(CommMessage *m)
+{
+    free(m->data);
+    *m = (CommMessage){0};
+}
+
+size_t comm_unsent(const Comm *c) { return c->backend->unsent(c); }
+
+Status comm_all_gather(Comm *c, const void *mine, size_t size, void *all)
+{
+    return c->backend->all_gather(c, mine, size, all);
+}
+
+Status comm_broadcast(Comm *c, int root, void *data, size_t size)
+{
+    return c->size == 1 ? ST_OK : c->backend->broadcast(c, root, data, size);
+}
+
+Status comm_agree(Comm *c, Status mine)
+{
+    if (c->size == 1)
+        return mine;
+    uint8_t code = (uint8_t)mine;
+    uint8_t *codes = malloc((size_t)c->size);
+    if (!codes)
+        comm_abort(c, status_exit_code(ST_MEMORY)); // the others wait for us: they cannot be told
+    char message[16384];
+    snprintf(message, sizeof message, "%s", mine == ST_OK ? "" : status_message());
+    Status s = comm_all_gather(c, &code, 1, codes);
+    int failed = 0;
+    while (s == ST_OK && failed < c->size && codes[failed] == ST_OK)
+        failed++;
+    if (s == ST_OK && failed < c->size) {
+        s = comm_broadcast(c, failed, message, sizeof message);
+        if (s == ST_OK)
+            s = failed ? status_fail((Status)codes[failed], "rank %d: %s", failed, message) : status_fail((Status)codes[failed], "%s", message);
+    }
+    free(codes);
+    return s;
+}
+
+void comm_pause(int *idle)
+{
+    // 20 µs, doubled to the longest: an answer that is on its way is soon seen, and a long wait costs next to nothing.
+    long ns = *idle < 7 ? 20000L << *idle : COMM_LONGEST_SLEEP_NS;
+    struct timespec t = {0, ns > COMM_LONGEST_SLEEP_NS ? COMM_LONGEST_SLEEP_NS : ns};
+    nanosleep(&t, NULL);
+    ++*idle;
+}

@@ -1,0 +1,61 @@
+// Lanes: the threads of a rank that compute. Each takes batches from the reader, calls the method, and writes the rows
+// that have their place in the file; everything else it tells the main thread in events.
+//
+//   reader -> lane: call, take results apart -> wait for the plan of the output -> write rows -> event -> main thread
+#ifndef TSB_COORDINATOR_LANES_H
+#define TSB_COORDINATOR_LANES_H
+
+#include "coordinator/job.h"
+#include "coordinator/output.h"
+#include "io/h5_reader.h"
+
+typedef enum LaneEventKind {
+    LANE_DONE,   // the batch is in the file and marked
+    LANE_ROWS,   // `payload` (results_pack) is for the coordinator, which writes and marks
+    LANE_PROBE,  // `probe` may tell the structure of the results; the lane waits for the plan
+    LANE_FAILED, // `status`, `message`: ends the run. batch -1: not in a batch
+} LaneEventKind;
+
+typedef struct LaneEvent {
+    LaneEventKind kind;
+    int64_t batch;
+    double seconds;         // of computing
+    Buf payload;            // owned by whoever took the event
+    const Results *probe;   // valid until lanes_set_output
+    Status status;
+    char *message;          // owned likewise
+} LaneEvent;
+
+typedef struct LaneStats {
+    int64_t batches, calls;
+    uint64_t lane_ns;       // lanes × time from start to end
+    uint64_t setup_ns;      // of that: making registers and caches
+    uint64_t input_wait_ns; // … waiting for rows
+    uint64_t decode_ns;     // … inflating and converting rows
+    uint64_t compute_ns;    // … in the method
+    uint64_t output_ns;     // … taking results apart and writing them
+    uint64_t plan_wait_ns;  // … waiting for the plan of the output or for the coordinator to take rows
+    double first_done;      // job_clock when the first batch was complete; 0: none
+} LaneStats;
+
+typedef struct Lanes Lanes;
+
+Status lanes_start(const Job *j, H5Reader *reader, Lanes **out);
+// Main thread. The oldest event, if there is one; its memory is the caller's.
+bool lanes_take(Lanes *l, LaneEvent *out);
+void lane_event_free(LaneEvent *e);
+// Sleeps until an event is there, at most `ns`.
+void lanes_wait(Lanes *l, int64_t ns);
+// The plan (borrowed; NULL writer: all rows go to the coordinator). Called once.
+void lanes_set_output(Lanes *l, const OutputPlan *plan, RowWriter *writer);
+// Lanes end after the batch they work on; nothing is written that is not being written.
+void lanes_cancel(Lanes *l);
+// Waits for the lanes to end, at most `seconds` (< 0: as long as it takes). False when one still runs.
+bool lanes_join(Lanes *l, double seconds);
+// After a successful join.
+LaneStats lanes_stats(const Lanes *l);
+typedef void (*ProfileRow)(void *ctx, const char *op, const char *variant, const SiteProfile *p);
+void lanes_profile(const Lanes *l, ProfileRow row, void *ctx);
+void lanes_free(Lanes *l); // joined ones only; NULL is fine
+
+#endif

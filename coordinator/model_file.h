@@ -1,0 +1,24 @@
+// Model file: the archive on every rank, mapped from the file where the rank can see it, else from memory that the
+// coordinator filled: one copy per node.
+#ifndef TSB_COORDINATOR_MODEL_FILE_H
+#define TSB_COORDINATOR_MODEL_FILE_H
+
+#include "coordinator/node.h"
+#include "io/archive.h"
+
+typedef struct ModelFile {
+    Archive *archive;   // until someone takes it: then set to NULL
+    NodeMemory memory;  // behind the archive, when the file was sent
+    uint64_t size, fingerprint;
+} ModelFile;
+
+// Collective; all ranks return the same status.
+Status model_file_open(Comm *c, const HostNode *n, const char *path, ModelFile *out);
+// After everything that used the archive.
+void model_file_close(ModelFile *f);
+
+// Size and a 64-bit FNV-1a hash of the first 64 KiB, the last MiB and the size of a file. The end of an archive is its
+// directory, which has checksums of all records; the start of an HDF5 file is its superblock and most headers.
+Status file_fingerprint(const char *path, uint64_t *size, uint64_t *fingerprint);
+
+#endif

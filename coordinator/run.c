@@ -1,0 +1,376 @@
+// One rank of a run: gets leases, feeds the lanes, passes on what they report. Rank 0 is also the master.
+// The main thread does all MPI and sleeps while there is nothing to do; lanes wake it.
+#include "coordinator/run.h"
+
+#include "coordinator/lanes.h"
+#include "coordinator/master.h"
+#include "coordinator/report.h"
+#include "coordinator/signals.h"
+#include "io/base/log.h"
+
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { READ_AHEAD_BYTES = 256 << 20, UNSENT_LIMIT = 256 << 20, LONGEST_WAIT_ALONE_NS = 100000000 };
+static const double REQUEST_EARLY_SECONDS = 0.01; // a new lease is on its way before the lanes run dry
+static const double GRACE_SECONDS = 0.7, GRACE_ANNOUNCED_SECONDS = 20; // for batches in work when the run is interrupted
+
+typedef struct Rank {
+    Job job;
+    H5Reader *reader;
+    Lanes *lanes;
+    Master *master;    // rank 0 only
+    OutputPlan *plan;
+    RowWriter *writer; // NULL: rows go to rank 0
+    int64_t outstanding; // batches leased and not reported
+    bool requested, nothing_left, stopped, left, signal_sent, gathers;
+    double batch_seconds; // running mean
+    double started;
+} Rank;
+
+static Status send_to_master(Rank *r, int tag, const void *data, size_t size)
+{
+    return comm_send(r->job.comm, 0, tag, data, size);
+}
+
+// Reads ahead two batches per lane, as long as they are not too large.
+static Status open_reader(Rank *r)
+{
+    Job *j = &r->job;
+    int64_t ahead = j->input_bytes > 0 ? READ_AHEAD_BYTES / j->input_bytes : 1;
+    if (ahead > 2 * j->lanes)
+        ahead = 2 * j->lanes;
+    return h5_reader_open(j->h5, j->columns, j->binding.columns, ahead < 1 ? 1 : (int)ahead, &r->reader);
+}
+
+static void report_failure(Rank *r, int64_t batch, Status s, const char *message)
+{
+    Buf b = {0};
+    wire_put_int(&b, batch);
+    wire_put_int(&b, s);
+    wire_put_text(&b, message ? message : "no memory");
+    if (b.failed || send_to_master(r, TAG_FAILED, b.ptr, b.len) != ST_OK)
+        comm_abort(r->job.comm, status_exit_code(s));
+    buf_free(&b);
+}
+
+static Status take_lease(Rank *r, Wire *w)
+{
+    int64_t first = wire_int(w), count = wire_int(w);
+    r->requested = false;
+    if (count == 0)
+        r->nothing_left = true;
+    for (int64_t b = first; b < first + count; b++)
+        TRY(h5_reader_push(r->reader, r->job.first_row + job_batch_first(&r->job, b), job_batch_count(&r->job, b), b));
+    r->outstanding += count;
+    return ST_OK;
+}
+
+static Status take_plan(Rank *r, const CommMessage *m)
+{
+    TRY(output_plan_unpack(m->data, m->size, &r->plan));
+    if (comm_rank(r->job.comm) == 0 || !r->job.options->gather)
+        TRY(output_open_rows(r->plan, &r->writer));
+    if (comm_rank(r->job.comm) == 0) {
+        if (!r->writer)
+            return status_fail(ST_IO, "%s: the new file cannot be seen", r->plan->path);
+        master_use_writer(r->master, r->writer);
+    }
+    r->gathers = !r->writer || r->job.options->gather;
+    lanes_set_output(r->lanes, r->plan, r->job.options->gather ? NULL : r->writer);
+    return ST_OK;
+}
+
+static Status take_message(Rank *r, const CommMessage *m)
+{
+    Wire w = wire_of(m->data, m->size);
+    switch (m->tag) {
+    case TAG_LEASE:
+        return take_lease(r, &w);
+    case TAG_PLAN:
+        return take_plan(r, m);
+    case TAG_STOP:
+        r->stopped = true;
+        return ST_OK;
+    default:
+        master_message(r->master, m); // only rank 0 gets others
+        return ST_OK;
+    }
+}
+
+static Status take_messages(Rank *r, bool *any)
+{
+    for (;;) {
+        CommMessage m;
+        bool got;
+        TRY(comm_take(r->job.comm, &m, &got));
+        if (!got)
+            return ST_OK;
+        *any = true;
+        Status s = take_message(r, &m);
+        comm_message_free(&m);
+        if (s != ST_OK)
+            report_failure(r, -1, s, status_message());
+    }
+}
+
+static Status pass_on_rows(Rank *r, LaneEvent *e)
+{
+    Buf head = {0};
+    wire_put_int(&head, r->gathers);
+    buf_bytes(&head, &e->seconds, sizeof e->seconds);
+    buf_bytes(&head, e->payload.ptr, e->payload.len);
+    TRY(buf_status(&head));
+    return comm_send_take(r->job.comm, 0, TAG_ROWS, head.ptr, head.len);
+}
+
+// What lanes report. Finished batches travel together in one message.
+static Status take_events(Rank *r, bool *any)
+{
+    Buf done = {0};
+    LaneEvent e;
+    Status s = ST_OK;
+    while (s == ST_OK && comm_unsent(r->job.comm) < UNSENT_LIMIT && lanes_take(r->lanes, &e)) {
+        *any = true;
+        if (e.kind == LANE_DONE || e.kind == LANE_ROWS) {
+            r->outstanding--;
+            r->batch_seconds = r->batch_seconds > 0 ? 0.75 * r->batch_seconds + 0.25 * e.seconds : e.seconds;
+        }
+        if (e.kind == LANE_DONE) {
+            wire_put_int(&done, e.batch);
+            buf_bytes(&done, &e.seconds, sizeof e.seconds);
+        } else if (e.kind == LANE_ROWS) {
+            s = pass_on_rows(r, &e);
+        } else if (e.kind == LANE_FAILED) {
+            report_failure(r, e.batch, e.status, e.message);
+        } else if (r->master && (s = master_probe(r->master, e.probe)) != ST_OK) {
+            report_failure(r, e.batch, s, status_message());
+            s = ST_OK;
+        }
+        lane_event_free(&e);
+    }
+    if (s == ST_OK)
+        s = buf_status(&done);
+    if (s == ST_OK && done.len > 0)
+        s = comm_send_take(r->job.comm, 0, TAG_DONE, done.ptr, done.len);
+    else
+        buf_free(&done);
+    return s;
+}
+
+static Status request_lease(Rank *r)
+{
+    int64_t lanes = r->job.lanes, early = lanes;
+    if (r->batch_seconds > 0 && r->batch_seconds < REQUEST_EARLY_SECONDS)
+        early += (int64_t)ceil((double)lanes * REQUEST_EARLY_SECONDS / r->batch_seconds);
+    if (r->requested || r->nothing_left || r->outstanding > early)
+        return ST_OK;
+    r->requested = true;
+    return send_to_master(r, TAG_REQUEST, &lanes, sizeof lanes);
+}
+
+static Status note_signal(Rank *r)
+{
+    int64_t signal = signals_caught();
+    if (!signal || r->signal_sent)
+        return ST_OK;
+    r->signal_sent = true;
+    return send_to_master(r, TAG_INTERRUPT, &signal, sizeof signal);
+}
+
+// This rank has nothing more to do or to say, except to listen when it is the master.
+static Status leave_when_done(Rank *r)
+{
+    if (r->left || !(r->stopped || (r->nothing_left && r->outstanding == 0)))
+        return ST_OK;
+    r->left = true;
+    if (r->stopped)
+        lanes_cancel(r->lanes);
+    else
+        h5_reader_finish(r->reader);
+    return send_to_master(r, TAG_LEFT, NULL, 0);
+}
+
+static void pause_until_event(const Rank *r, int *idle)
+{
+    if (comm_size(r->job.comm) == 1) {
+        lanes_wait(r->lanes, LONGEST_WAIT_ALONE_NS);
+        return;
+    }
+    // Lanes wake the main thread; messages are noticed at the next look.
+    int64_t ns = *idle < 7 ? 20000L << *idle : COMM_LONGEST_SLEEP_NS;
+    lanes_wait(r->lanes, ns > COMM_LONGEST_SLEEP_NS ? COMM_LONGEST_SLEEP_NS : ns);
+    ++*idle;
+}
+
+static Status loop(Rank *r)
+{
+    for (int idle = 0; !(r->left && (!r->master || master_over(r->master)));) {
+        bool any = false;
+        if (!r->left) {
+            TRY(note_signal(r));
+            TRY(request_lease(r));
+        }
+        TRY(take_messages(r, &any));
+        if (!r->left && !r->stopped)
+            TRY(take_events(r, &any));
+        if (r->master)
+            master_tick(r->master);
+        TRY(leave_when_done(r));
+        if (any)
+            idle = 0;
+        else
+            pause_until_event(r, &idle);
+    }
+    return ST_OK;
+}
+
+static Status start(Rank *r, H5Sink *resumed)
+{
+    Status s = open_reader(r);
+    if (comm_rank(r->job.comm) == 0) {
+        Status made = master_new(&r->job, resumed, &r->master);
+        s = s == ST_OK ? made : s;
+    }
+    if (s == ST_OK)
+        s = lanes_start(&r->job, r->reader, &r->lanes);
+    s = comm_agree(r->job.comm, s);
+    if (s != ST_OK && r->lanes) {
+        lanes_cancel(r->lanes);
+        lanes_join(r->lanes, -1);
+    }
+    return s;
+}
+
+// Ends the lanes and the writer. False: a lane goes on computing, and the process must end without it.
+static bool end_lanes(Rank *r, Status *s)
+{
+    double grace = -1;
+    if (r->stopped) {
+        lanes_cancel(r->lanes);
+        int signal = signals_caught();
+        grace = signal == SIGUSR1 ? GRACE_ANNOUNCED_SECONDS : signal ? GRACE_SECONDS : -1;
+    }
+    if (!lanes_join(r->lanes, grace))
+        return false;
+    Status closed = row_writer_close(r->writer);
+    r->writer = NULL;
+    if (*s == ST_OK)
+        *s = closed;
+    return true;
+}
+
+static Status finish(Rank *r, bool *abandoned)
+{
+    Status s = ST_OK;
+    *abandoned = !end_lanes(r, &s);
+    if (r->master && r->stopped)
+        s = master_verdict(r->master);
+    TRY(comm_agree(r->job.comm, s));
+    if (r->master) {
+        s = master_verdict(r->master);
+        if (s == ST_OK)
+            s = master_finish(r->master);
+    }
+    r->job.times.finished = job_clock();
+    return comm_agree(r->job.comm, s);
+}
+
+// On rank 0, before anything is computed: may the output be written, and is there one to continue?
+static Status check_output(Rank *r, H5Sink **resumed)
+{
+    Job *j = &r->job;
+    const Options *o = j->options;
+    const char *path;
+    SinkAttr *attrs;
+    int count;
+    TRY(master_output_path(o, &j->arena, &path));
+    bool resume = o->resume && access(path, F_OK) == 0;
+    TRY(h5_sink_check(path, o->overwrite, resume));
+    if (!resume)
+        return ST_OK;
+    TRY(master_attributes(j, &j->arena, &attrs, &count));
+    TRY(h5_sink_resume(j->h5, path, attrs, count, resumed));
+    if (h5_sink_rows(*resumed) != j->rows)
+        return status_fail(ST_USAGE, "%s has %lld samples and this run %lld: it is not the output of this run", path, (long long)h5_sink_rows(*resumed), (long long)j->rows);
+    return ST_OK;
+}
+
+static Status agree_on_batches(Rank *r, H5Sink *resumed)
+{
+    int64_t size = resumed ? h5_sink_batch_size(resumed) : r->job.batch_size;
+    TRY(comm_broadcast(r->job.comm, 0, &size, sizeof size));
+    job_set_batch_size(&r->job, size);
+    return ST_OK;
+}
+
+static Status run_job(Rank *r, bool *abandoned)
+{
+    Job *j = &r->job;
+    const Options *o = j->options;
+    H5Sink *resumed = NULL;
+    TRY(job_open_model(j->comm, o, j));
+    TRY(job_open_data(j));
+    TRY(comm_agree(j->comm, comm_rank(j->comm) == 0 && !o->dry_run ? check_output(r, &resumed) : ST_OK));
+    TRY(agree_on_batches(r, resumed));
+    if (o->dry_run)
+        return comm_rank(j->comm) == 0 ? report_plan(j) : ST_OK;
+    if (comm_rank(j->comm) == 0)
+        report_start(j, resumed != NULL);
+    r->started = job_clock();
+    TRY(start(r, resumed));
+    Status s = loop(r);
+    if (s != ST_OK) {
+        // Messages no longer work for this rank, so the others cannot be told in an orderly way.
+        log_error("%s: %s", status_noun(s), status_message());
+        comm_abort(j->comm, status_exit_code(s));
+    }
+    return finish(r, abandoned);
+}
+
+static Status report_run(Rank *r)
+{
+    RankReport mine = {.lanes = r->job.lanes, .started = r->started, .gathers = r->gathers, .stats = lanes_stats(r->lanes), .reader = h5_reader_stats(r->reader)};
+    RunReport run = {.job = &r->job};
+    if (r->master) {
+        run.samples = master_samples_done(r->master);
+        run.samples_before = master_samples_before(r->master);
+        run.errors = master_errors(r->master);
+        run.master_seconds = master_busy_seconds(r->master);
+        run.output = h5_sink_path(master_sink(r->master));
+    }
+    TRY(report_write(&run, &mine));
+    if (r->job.options->profile)
+        return report_profile(&r->job, r->lanes);
+    return ST_OK;
+}
+
+Status run_command(Comm *c, const Options *o, bool *abandoned)
+{
+    *abandoned = false;
+    Rank *r = calloc(1, sizeof *r);
+    if (!r)
+        return status_no_memory(sizeof *r);
+    r->job.options = o;
+    r->job.comm = c;
+    signals_catch();
+    Status s = run_job(r, abandoned);
+    if (s == ST_OK && r->lanes)
+        s = report_run(r);
+    if (*abandoned)
+        return s;
+    char message[16384];
+    snprintf(message, sizeof message, "%s", status_message());
+    lanes_free(r->lanes);
+    h5_reader_close(r->reader);
+    row_writer_close(r->writer);
+    master_free(r->master);
+    output_plan_free(r->plan);
+    job_close(&r->job);
+    free(r);
+    return s == ST_OK ? s : status_fail(s, "%s", message);
+}
