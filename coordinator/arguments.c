@@ -82,22 +82,14 @@ static Status make_number(const BoundArg *arg, Lane *lane, const ArgumentMaker *
     return ST_OK;
 }
 
-static Status make_default(const BoundArg *arg, Lane *lane, IValue *out)
-{
-    *out = value_none();
-    if (!arg->arg->default_value)
-        return ST_OK;
-    ValueMemo *memo = NULL;
-    Status s = value_from_datum(lane, &memo, arg->arg->default_value, arg->arg->type, out);
-    value_memo_free(memo);
-    return s;
-}
-
 // row < 0: the whole batch.
 static Status make_argument(const ArgumentMaker *m, Lane *lane, const BoundArg *arg, const H5Batch *batch, int64_t row, int64_t padded, IValue *out)
 {
-    if (arg->column < 0)
-        return make_default(arg, lane, out);
+    if (arg->column < 0) {
+        // Without a default the argument is an Optional: None.
+        *out = (IValue){.tag = arg->arg->default_value ? TAG_UNINITIALIZED : TAG_NONE};
+        return ST_OK;
+    }
     const H5ColumnInfo *info = h5_column_info(m->columns[arg->column]);
     const H5Block *block = &batch->columns[arg->column];
     switch (arg->kind) {

@@ -162,18 +162,13 @@ static Status parse_inputs(Bench *b)
 
 static Status make_argument(const Synthetic *s, Lane *lane, IValue *out)
 {
-    *out = value_none();
+    *out = (IValue){.tag = s->arg->default_value ? TAG_UNINITIALIZED : TAG_NONE};
     if (s->view.data) {
         Tensor *t;
         TRY(tensor_borrow(lane, &s->view, s->bytes, &t));
         *out = value_tensor_take(t);
     } else if (s->given) {
         *out = s->number;
-    } else if (s->arg->default_value) {
-        ValueMemo *memo = NULL;
-        Status st = value_from_datum(lane, &memo, s->arg->default_value, s->arg->type, out);
-        value_memo_free(memo);
-        return st;
     }
     return ST_OK;
 }
@@ -181,7 +176,7 @@ static Status make_argument(const Synthetic *s, Lane *lane, IValue *out)
 static Status call_once(BenchLane *l)
 {
     const Bench *b = l->bench;
-    IValue args[BENCH_MAX_ARGS], result;
+    IValue args[BENCH_MAX_ARGS] = {0}, result;
     Status s = ST_OK;
     int made = 0;
     for (; made < b->count && s == ST_OK; made += s == ST_OK)
