@@ -52,11 +52,25 @@ typedef struct ActParams {
 extern const KernelOp kernel_add_act;
 
 // alpha * (a @ b) + beta * c, with PyTorch's rules for vectors, matrices and batches. Inputs: a, b, c (broadcast to the
-// result) or absent. Output contiguous.
+// result) or absent; c is not read when beta is 0. Output contiguous.
 typedef struct MatmulParams {
     double alpha, beta;
 } MatmulParams;
 extern const KernelOp kernel_matmul;
+
+// A product of a and b as batches of matrices: vectors got their missing dimension, batch dimensions are aligned.
+typedef struct MatmulShape {
+    View a, b;            // [batch…, M, K] and [batch…, K, N]; a stretched batch dimension has stride 0
+    int ndim;             // of both, at least 2
+    int64_t batch[VIEW_MAX_DIMS];
+    int64_t m, n, k;
+    int out_ndim;         // of the result, without the dimensions that vectors do not have
+    int64_t out_size[VIEW_MAX_DIMS];
+} MatmulShape;
+Status matmul_shape(const View *a, const View *b, MatmulShape *s);
+Status linear_shape(const View *in, int n_in, int64_t size[VIEW_MAX_DIMS]);
+// Strides of v stretched to a shape (0 where it is stretched); ST_RAISED with PyTorch's message of expand.
+Status expand_strides(const View *v, int ndim, const int64_t *size, int64_t *stride);
 
 // act(input @ weight^T + bias + add). Inputs: input […, K], weight [N, K], bias [N] or absent, add: the shape of the output
 // or absent. Output […, N].

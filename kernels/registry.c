@@ -9,3 +9,5 @@
 const KernelOp kernel_conv = {"conv", VARIANTS(CPU("dnnl", dnnl_conv), CPU("reference", ref_conv))};
 const KernelOp kernel_add_act = {"add_act", VARIANTS(CPU("reference", ref_add_act))};
 const KernelOp kernel_rnn_layer = {"rnn_layer", VARIANTS(CPU("dnnl", dnnl_rnn), CPU("reference", ref_rnn))};
+const KernelOp kernel_linear = {"linear", VARIANTS(CPU("dnnl", dnnl_linear), CPU("reference", ref_linear))};
+const KernelOp kernel_matmul = {"matmul", VARIANTS(CPU("dnnl", dnnl_matmul), CPU("reference", ref_matmul))};

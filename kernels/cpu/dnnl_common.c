@@ -125,7 +125,8 @@ Status md_strided(Md *out, DType t, int ndim, const int64_t *size, const int64_t
             return ST_DECLINED;
         else if (strides[i] == 0)
             strides[i] = 1;
-    return dnnl_check(md_by_strides(out, ndim, dims, type, strides), "memory descriptor");
+    dnnl_status_t s = md_by_strides(out, ndim, dims, type, strides);
+    return s == dnnl_invalid_arguments ? ST_DECLINED : dnnl_check(s, "memory descriptor"); // interleaved elements, overlap
 }
 
 Status md_any(Md *out, DType t, int ndim, const int64_t *size) { return md_tagged(out, t, ndim, size, dnnl_format_tag_any); }
