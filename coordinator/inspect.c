@@ -151,20 +151,23 @@ static Status print_inlined(Buf *b, const Inspection *in)
     return ST_OK;
 }
 
+static void collect_all(Inspection *in)
+{
+    if (in->method && in->method->graph)
+        graph_visit_ops(in->method->graph, note_op, in);
+    note_weights(in, STR(""), model_root(in->model), "attribute", 0);
+}
+
 // Paths and names are built with the arena's guard: out of memory arrives here.
 static Status collect(Inspection *in)
 {
     jmp_buf no_memory;
     in->arena.guard = &no_memory;
-    if (setjmp(no_memory)) {
-        in->arena.guard = NULL;
-        return ST_MEMORY;
-    }
-    if (in->method && in->method->graph)
-        graph_visit_ops(in->method->graph, note_op, in);
-    note_weights(in, STR(""), model_root(in->model), "attribute", 0);
+    bool failed = setjmp(no_memory) != 0;
+    if (!failed)
+        collect_all(in);
     in->arena.guard = NULL;
-    return ST_OK;
+    return failed ? ST_MEMORY : ST_OK;
 }
 
 static void put_text(Json *j, const char *key, Str text)
