@@ -1,0 +1,36 @@
+// Generator: PyTorch's CPU random numbers (MT19937), bit by bit (torchscript.md §7.8).
+//
+// A job keys the generator by (seed, sample): before a batch the coordinator calls generator_key with the index of its
+// first sample, so that what is drawn does not depend on which rank or lane runs the batch. Sample 0 draws what PyTorch
+// draws after torch.manual_seed(seed); the others start from a mix of both numbers.
+#ifndef TSB_WORKER_RANDOM_H
+#define TSB_WORKER_RANDOM_H
+
+#include "worker/lane.h"
+
+enum { MT_WORDS = 624 };
+
+struct Generator {
+    Counted head;         // a value of a program too (torch.Generator)
+    uint64_t seed;        // as given
+    bool started;         // `state` is filled; done at the first draw, since many models never draw
+    bool has_normal;      // the second of a pair of normal numbers waits in `normal`
+    int next;             // word of `state` to hand out next
+    uint32_t state[MT_WORDS];
+    double normal;
+};
+
+Status generator_new(uint64_t seed, Generator **out); // release with value_release (TAG_GENERATOR)
+void generator_seed(Generator *g, uint64_t seed);     // torch.manual_seed
+void generator_key(Generator *g, uint64_t seed, uint64_t sample);
+// The lane's generator; made with seed 0 when it has none.
+Status lane_generator(Lane *lane, Generator **out);
+
+uint32_t random_u32(Generator *g);
+uint64_t random_u64(Generator *g);                    // the first word is the high half
+float random_uniform_f32(Generator *g);               // [0, 1), 24 bits
+double random_uniform_f64(Generator *g);              // [0, 1), 53 bits
+double random_normal(Generator *g, double mean, double std); // one at a time, in pairs
+uint64_t random_below(Generator *g, uint64_t range);  // [0, range), as randint draws
+
+#endif
