@@ -37,13 +37,13 @@ struct Machine {
     bool profile;
 };
 
-typedef struct Frame {
+typedef struct Activation {
     const Code *code;
     IValue *registers;
     IValue *scratch;
     const IValue *constants;
     Site *sites;
-} Frame;
+} Activation;
 
 // ---- making a machine
 
@@ -126,7 +126,7 @@ void machine_visit_sites(const Machine *m, SiteVisitor visit, void *ctx)
 
 // ---- frames
 
-static Status frame_push(Machine *m, const Code *code, Frame *f)
+static Status frame_push(Machine *m, const Code *code, Activation *f)
 {
     size_t need = (size_t)code->register_count + code->scratch_count;
     StackChunk *c = m->top;
@@ -156,13 +156,13 @@ static Status frame_push(Machine *m, const Code *code, Frame *f)
     return ST_OK;
 }
 
-static void frame_pop(Machine *m, const Frame *f, StackChunk *top)
+static void frame_pop(Machine *m, const Activation *f, StackChunk *top)
 {
     m->top->used -= (size_t)f->code->register_count + f->code->scratch_count;
     m->top = top ? top : m->stack;
 }
 
-static void frame_release_registers(const Frame *f)
+static void frame_release_registers(const Activation *f)
 {
     for (uint32_t i = 0; i < f->code->register_count; i++) {
         IValue v = f->registers[i];
@@ -173,13 +173,13 @@ static void frame_release_registers(const Frame *f)
 
 // ---- operands
 
-static inline IValue operand_borrow(const Frame *f, Operand o)
+static inline IValue operand_borrow(const Activation *f, Operand o)
 {
     return o & OPERAND_CONSTANT ? f->constants[o & OPERAND_INDEX] : f->registers[o & OPERAND_INDEX];
 }
 
 // The value with a reference of its own: moved out when it dies here.
-static inline IValue operand_take(const Frame *f, Operand o)
+static inline IValue operand_take(const Activation *f, Operand o)
 {
     if (o & OPERAND_CONSTANT)
         return value_retain(f->constants[o & OPERAND_INDEX]);
@@ -192,7 +192,7 @@ static inline IValue operand_take(const Frame *f, Operand o)
     return v;
 }
 
-static inline void operand_kill(const Frame *f, Operand o)
+static inline void operand_kill(const Activation *f, Operand o)
 {
     if (o & OPERAND_DIES) {
         IValue *r = &f->registers[o & OPERAND_INDEX];
@@ -202,7 +202,7 @@ static inline void operand_kill(const Frame *f, Operand o)
     }
 }
 
-static inline void operand_store(const Frame *f, Operand o, IValue v)
+static inline void operand_store(const Activation *f, Operand o, IValue v)
 {
     if ((o & OPERAND_INDEX) == OPERAND_NONE)
         value_release(v);
@@ -272,7 +272,7 @@ static Status run_profiled(Lane *lane, Site *site, const IValue *args, IValue *r
     return status;
 }
 
-static Status run_op(Machine *m, const Frame *f, const Insn *insn, const Operand *o)
+static Status run_op(Machine *m, const Activation *f, const Insn *insn, const Operand *o)
 {
     Site *site = &f->sites[insn->aux];
     IValue *args = f->scratch, *rets = f->scratch + insn->n_in;
@@ -297,7 +297,7 @@ static Status run_op(Machine *m, const Frame *f, const Insn *insn, const Operand
 
 // ---- moves and attributes
 
-static void run_moves(const Frame *f, const Insn *insn, const Operand *o)
+static void run_moves(const Activation *f, const Insn *insn, const Operand *o)
 {
     uint32_t n = insn->n_in;
     if (n == 1) {
@@ -310,7 +310,7 @@ static void run_moves(const Frame *f, const Insn *insn, const Operand *o)
         operand_store(f, o[n + i], f->scratch[i]);
 }
 
-static Status run_set_attr(Machine *m, const Frame *f, const Insn *insn, const Operand *o)
+static Status run_set_attr(Machine *m, const Activation *f, const Insn *insn, const Operand *o)
 {
     Object *object = operand_borrow(f, o[0]).as.object;
     IValue *slot = &object->slots[insn->aux];
@@ -356,7 +356,7 @@ void machine_keep_attributes(Machine *m)
 
 // ---- containers
 
-static Status run_tuple_construct(const Frame *f, const Insn *insn, const Operand *o, const Node *n)
+static Status run_tuple_construct(const Activation *f, const Insn *insn, const Operand *o, const Node *n)
 {
     TupleObj *t = tuple_new(insn->n_in, n->outputs[0]->type);
     if (!t)
@@ -367,7 +367,7 @@ static Status run_tuple_construct(const Frame *f, const Insn *insn, const Operan
     return ST_OK;
 }
 
-static Status run_list_construct(const Frame *f, const Insn *insn, const Operand *o, const Node *n)
+static Status run_list_construct(const Activation *f, const Insn *insn, const Operand *o, const Node *n)
 {
     const Type *type = n->outputs[0]->type;
     ListObj *l = list_new(type->kind == TYPE_LIST ? type->elem[0] : NULL, insn->n_in);
@@ -380,7 +380,7 @@ static Status run_list_construct(const Frame *f, const Insn *insn, const Operand
     return ST_OK;
 }
 
-static Status run_tuple_unpack(const Frame *f, const Insn *insn, const Operand *o)
+static Status run_tuple_unpack(const Activation *f, const Insn *insn, const Operand *o)
 {
     IValue v = operand_borrow(f, o[0]);
     if (v.tag != TAG_TUPLE || v.as.tuple->len != insn->n_out)
@@ -401,7 +401,7 @@ static Status run_tuple_unpack(const Frame *f, const Insn *insn, const Operand *
 }
 
 // Instructions that read borrowed operands and give new results.
-static Status run_data(Machine *m, const Frame *f, const Insn *insn, const Operand *o, const Node *n)
+static Status run_data(Machine *m, const Activation *f, const Insn *insn, const Operand *o, const Node *n)
 {
     IValue *in = f->scratch, *out = f->scratch + insn->n_in;
     for (uint32_t i = 0; i < insn->n_in; i++)
@@ -431,7 +431,7 @@ static Status run_data(Machine *m, const Frame *f, const Insn *insn, const Opera
 
 // ---- effects
 
-static Status run_raise(const Frame *f, const Insn *insn, const Operand *o)
+static Status run_raise(const Activation *f, const Insn *insn, const Operand *o)
 {
     Buf text = {0};
     value_print(&text, operand_borrow(f, o[0]));
@@ -442,7 +442,7 @@ static Status run_raise(const Frame *f, const Insn *insn, const Operand *o)
     return status;
 }
 
-static Status run_print(Machine *m, const Frame *f, const Insn *insn, const Operand *o)
+static Status run_print(Machine *m, const Activation *f, const Insn *insn, const Operand *o)
 {
     Buf text = {0};
     for (uint32_t i = 0; i < insn->n_in; i++) {
@@ -468,17 +468,17 @@ static Status run_print(Machine *m, const Frame *f, const Insn *insn, const Oper
 
 // ---- calls
 
-static Status run(Machine *m, Frame *f, IValue *results);
+static Status run(Machine *m, Activation *f, IValue *results);
 
 // Calls `target` on operands; its one result (None when it has none) goes to *result.
-static Status call(Machine *m, const Frame *f, const Code *target, const Operand *o, uint32_t n, IValue *result)
+static Status call(Machine *m, const Activation *f, const Code *target, const Operand *o, uint32_t n, IValue *result)
 {
     if (m->lane->depth >= CALL_LIMIT)
         return op_raise("maximum recursion depth exceeded (%d calls)", CALL_LIMIT);
     if (n != target->input_count || target->output_count > 1)
         return status_fail(ST_INTERNAL, "a call with %u arguments of a function that takes %u", n, target->input_count);
     StackChunk *top = m->top;
-    Frame callee;
+    Activation callee;
     TRY(frame_push(m, target, &callee));
     for (uint32_t i = 0; i < n; i++)
         callee.registers[i] = operand_take(f, o[i]);
@@ -490,7 +490,7 @@ static Status call(Machine *m, const Frame *f, const Code *target, const Operand
     return status;
 }
 
-static Status run_call(Machine *m, const Frame *f, const Insn *insn, const Operand *o)
+static Status run_call(Machine *m, const Activation *f, const Insn *insn, const Operand *o)
 {
     IValue result;
     TRY(call(m, f, f->code->calls[insn->aux], o, insn->n_in, &result));
@@ -503,7 +503,7 @@ static Status run_call(Machine *m, const Frame *f, const Insn *insn, const Opera
     return ST_OK;
 }
 
-static Status run_call_interface(Machine *m, const Frame *f, const Insn *insn, const Operand *o, const Node *n)
+static Status run_call_interface(Machine *m, const Activation *f, const Insn *insn, const Operand *o, const Node *n)
 {
     IValue self = operand_borrow(f, o[0]);
     const Function *method = self.tag == TAG_OBJECT ? class_method(self.as.object->cls, n->name) : NULL;
@@ -517,11 +517,11 @@ static Status run_call_interface(Machine *m, const Frame *f, const Insn *insn, c
 }
 
 // __enter__ takes the object; __exit__ gets three Nones besides.
-static Status run_call_special(Machine *m, const Frame *f, const Insn *insn, const Operand *o)
+static Status run_call_special(Machine *m, const Activation *f, const Insn *insn, const Operand *o)
 {
     const Code *target = f->code->calls[insn->aux];
     StackChunk *top = m->top;
-    Frame callee;
+    Activation callee;
     if (m->lane->depth >= CALL_LIMIT || target->input_count < 1 || target->output_count > 1)
         return op_raise("maximum recursion depth exceeded (%d calls)", CALL_LIMIT);
     TRY(frame_push(m, target, &callee));
@@ -541,7 +541,7 @@ static Status run_call_special(Machine *m, const Frame *f, const Insn *insn, con
 
 // ---- the loop
 
-static Status fail(Machine *m, const Frame *f, uint32_t pc, Status status)
+static Status fail(Machine *m, const Activation *f, uint32_t pc, Status status)
 {
     if (m->trace_count < TRACE_LIMIT)
         m->trace[m->trace_count++] = (TraceFrame){f->code, f->code->nodes[pc]};
@@ -550,7 +550,7 @@ static Status fail(Machine *m, const Frame *f, uint32_t pc, Status status)
 }
 
 // Runs a frame whose arguments are in place. On failure its registers are released.
-static Status run(Machine *m, Frame *f, IValue *results)
+static Status run(Machine *m, Activation *f, IValue *results)
 {
     const Code *code = f->code;
     const Insn *insns = code->insns;
@@ -639,7 +639,7 @@ Status machine_run(Machine *m, const Code *code, const IValue *args, IValue *res
 {
     m->trace_count = 0;
     StackChunk *top = m->top;
-    Frame f;
+    Activation f;
     TRY(frame_push(m, code, &f));
     for (uint32_t i = 0; i < code->input_count; i++)
         f.registers[i] = value_retain(args[i]);

@@ -141,18 +141,43 @@ static void write_frame(Buf *out, const Location *l, Str function)
     highlight(out, l);
 }
 
+// One level of the stack: a place and the function it lies in ("" when not known).
+typedef struct Level { const SourceRange *range; Str function; } Level;
+enum { LEVEL_LIMIT = 128 };
+
+// The levels of one frame, innermost first: calls that were inlined into its code count as levels.
+static uint32_t add_levels(Level *levels, uint32_t count, const TraceFrame *f)
+{
+    if (!f->node)
+        return count;
+    Str own = f->code->function ? f->code->function->name : STR("");
+    const Frame *inlined = f->node->frame;
+    const SourceRange *range = &f->node->range;
+    for (; count < LEVEL_LIMIT; inlined = inlined->caller) {
+        levels[count++] = (Level){range, inlined ? inlined->function : own};
+        if (!inlined)
+            break;
+        range = &inlined->call;
+    }
+    return count;
+}
+
 Status traceback_raise(const TraceFrame *frames, uint32_t count)
 {
     Buf out = {0}, original = {0}, text = {0};
+    Level levels[LEVEL_LIMIT];
+    uint32_t level_count = 0;
+    for (uint32_t i = 0; i < count; i++)
+        level_count = add_levels(levels, level_count, &frames[i]);
     buf_z(&out, "The following operation failed in the TorchScript interpreter.\n"
                 "Traceback of TorchScript, serialized code (most recent call last):\n");
-    for (uint32_t i = count; i-- > 0;) {
+    for (uint32_t i = level_count; i-- > 0;) {
         Location l;
-        if (!frames[i].node || !serialized_location(&frames[i].node->range, &l))
+        if (!serialized_location(levels[i].range, &l))
             continue;
-        Str function = enclosing_function(l.text, l.start);
+        Str function = levels[i].function.len ? levels[i].function : enclosing_function(l.text, l.start);
         write_frame(&out, &l, function);
-        if (original_location(&frames[i].node->range, &text, &l))
+        if (original_location(levels[i].range, &text, &l))
             write_frame(&original, &l, function);
     }
     if (original.len) {
