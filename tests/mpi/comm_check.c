@@ -1,0 +1,134 @@
+// Run by mpirun: messages arrive whole and in order, collectives agree, a failure of one rank is everyone's, memory of a
+// node is shared, and a rank that waits does not burn a core. Exits with the number of failed checks.
+#include "coordinator/comm.h"
+#include "coordinator/node.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static int failures;
+
+#define CHECK(condition)                                                                                               \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            fprintf(stderr, "rank %d: %s:%d: %s (%s)\n", comm_rank(c), __FILE__, __LINE__, #condition, status_message());   \
+            failures++;                                                                                                \
+        }                                                                                                              \
+    } while (0)
+
+enum { MESSAGES = 40 };
+
+// Every rank sends MESSAGES messages of growing size to every rank, itself included.
+static void check_messages(Comm *c)
+{
+    int size = comm_size(c);
+    for (int i = 0; i < MESSAGES; i++)
+        for (int to = 0; to < size; to++) {
+            size_t bytes = (size_t)i * 20000 + 1;
+            unsigned char *data = malloc(bytes);
+            memset(data, comm_rank(c) * 16 + i, bytes);
+            CHECK(comm_send_take(c, to, i, data, bytes) == ST_OK);
+        }
+    int *next = calloc((size_t)size, sizeof *next);
+    for (int got = 0, idle = 0; got < MESSAGES * size && failures == 0;) {
+        CommMessage m;
+        bool there = false;
+        CHECK(comm_take(c, &m, &there) == ST_OK);
+        if (!there) {
+            comm_pause(&idle);
+            continue;
+        }
+        idle = 0;
+        CHECK(m.tag == next[m.from]);
+        CHECK(m.size == (size_t)m.tag * 20000 + 1);
+        unsigned char value = (unsigned char)(m.from * 16 + m.tag);
+        CHECK(m.data[0] == value && m.data[m.size - 1] == value);
+        next[m.from]++;
+        got++;
+        comm_message_free(&m);
+    }
+    free(next);
+    CHECK(comm_agree(c, ST_OK) == ST_OK);
+}
+
+static void check_collectives(Comm *c)
+{
+    int size = comm_size(c), mine = comm_rank(c) * 3, *all = calloc((size_t)size, sizeof *all);
+    CHECK(comm_all_gather(c, &mine, sizeof mine, all) == ST_OK);
+    for (int i = 0; i < size; i++)
+        CHECK(all[i] == 3 * i);
+    free(all);
+    char text[100] = "";
+    if (comm_rank(c) == size - 1)
+        strcpy(text, "from the last");
+    CHECK(comm_broadcast(c, size - 1, text, sizeof text) == ST_OK);
+    CHECK(strcmp(text, "from the last") == 0);
+    // The lowest rank that failed speaks for all.
+    Status own = comm_rank(c) >= size / 2 ? status_fail(ST_BAD_DATA, "from %d", comm_rank(c)) : ST_OK;
+    CHECK(comm_agree(c, own) == ST_BAD_DATA);
+    char wanted[32];
+    snprintf(wanted, sizeof wanted, "from %d", size / 2);
+    CHECK(strstr(status_message(), wanted));
+    CHECK(comm_agree(c, ST_OK) == ST_OK);
+}
+
+static Status write_mark(void *ctx, void *base, size_t size)
+{
+    (void)ctx;
+    memcpy((char *)base + size - 8, "prepared", 8);
+    return ST_OK;
+}
+
+static void check_node(Comm *c)
+{
+    HostNode n;
+    CHECK(node_discover(c, &n) == ST_OK);
+    CHECK(n.size == comm_size(c) && n.nodes == 1 && n.leader == 0 && n.rank == comm_rank(c) && n.cores >= 1);
+    NodeMemory m;
+    CHECK(node_memory_share(c, &n, true, (size_t)1 << 32, write_mark, NULL, &m) == ST_OK);
+    CHECK(m.base && m.first == (n.rank == 0));
+    if (m.base) {
+        CHECK(memcmp((char *)m.base + m.size - 8, "prepared", 8) == 0);
+        ((char *)m.base)[n.rank] = (char)(n.rank + 1);
+    }
+    CHECK(comm_agree(c, ST_OK) == ST_OK);
+    for (int i = 0; m.base && i < n.size; i++)
+        CHECK(((char *)m.base)[i] == i + 1);
+    CHECK(comm_agree(c, ST_OK) == ST_OK);
+    node_memory_free(&m);
+}
+
+// The others wait half a second for rank 0: that must cost them little CPU.
+static void check_idle(Comm *c)
+{
+    clock_t before = clock();
+    if (comm_rank(c) == 0)
+        nanosleep(&(struct timespec){0, 500000000}, NULL);
+    CHECK(comm_agree(c, ST_OK) == ST_OK);
+    double cpu = (double)(clock() - before) / CLOCKS_PER_SEC;
+    if (cpu > 0.1) {
+        fprintf(stderr, "rank %d used %.3f s of CPU while it waited\n", comm_rank(c), cpu);
+        failures++;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    Comm *c;
+    if (comm_open(&argc, &argv, &c) != ST_OK) {
+        fprintf(stderr, "%s\n", status_message());
+        return 1;
+    }
+    if (argc > 1 && atoi(argv[1]) != comm_size(c)) {
+        fprintf(stderr, "expected %s ranks, there are %d\n", argv[1], comm_size(c));
+        failures++;
+    }
+    check_messages(c);
+    check_collectives(c);
+    check_node(c);
+    check_idle(c);
+    comm_close(c);
+    return failures;
+}
