@@ -11,3 +11,5 @@ const KernelOp kernel_add_act = {"add_act", VARIANTS(CPU("reference", ref_add_ac
 const KernelOp kernel_rnn_layer = {"rnn_layer", VARIANTS(CPU("dnnl", dnnl_rnn), CPU("reference", ref_rnn))};
 const KernelOp kernel_linear = {"linear", VARIANTS(CPU("dnnl", dnnl_linear), CPU("reference", ref_linear))};
 const KernelOp kernel_matmul = {"matmul", VARIANTS(CPU("dnnl", dnnl_matmul), CPU("reference", ref_matmul))};
+const KernelOp kernel_pool = {"pool", VARIANTS(CPU("dnnl", dnnl_pool), CPU("reference", ref_pool))};
+const KernelOp kernel_adaptive_pool = {"adaptive_pool", VARIANTS(CPU("dnnl", dnnl_adaptive_pool), CPU("reference", ref_adaptive_pool))};

@@ -20,6 +20,8 @@ KERNEL_VARIANT(ref_linear);
 KERNEL_VARIANT(ref_matmul);
 KERNEL_VARIANT(ref_pool);
 KERNEL_VARIANT(ref_add_act);
+KERNEL_VARIANT(dnnl_adaptive_pool);
+KERNEL_VARIANT(ref_adaptive_pool);
 
 // Most references keep one malloc'ed struct.
 Status kernel_state_new(Kernel *k, size_t size, void **out); // zeroed
