@@ -84,13 +84,13 @@ static Status fill(Synthetic *s, int64_t below, uint64_t seed)
     return st;
 }
 
-// f32[64,3,224,224] or i64[8,128]:1000
+// f32[64,3,224,224] or i64[8,128]<1000
 static Status parse_tensor(Synthetic *s, Str text, uint64_t seed)
 {
     ptrdiff_t open = str_find(text, '['), close = str_rfind(text, ']');
     DType dtype = open > 0 ? transform_dtype(str_first(text, (size_t)open)) : DT_INVALID;
     if (dtype == DT_INVALID || close < open)
-        return status_fail(ST_USAGE, "--input " STR_FMT ": expected a tensor like f32[64,3,224,224] or i64[8,128]:1000", STR_ARG(text));
+        return status_fail(ST_USAGE, "--input " STR_FMT ": expected a tensor like f32[64,3,224,224] or i64[8,128]<1000", STR_ARG(text));
     int64_t size[H5_MAX_DIMS], below = 10;
     int ndim = 0;
     const char *at = text.ptr + open + 1, *end = text.ptr + close;
@@ -103,8 +103,9 @@ static Status parse_tensor(Synthetic *s, Str text, uint64_t seed)
         size[ndim++] = v;
         at = after < end ? after + 1 : end;
     }
-    if (end[1] == ':' && (below = strtoll(end + 2, NULL, 10)) < 1)
-        return status_fail(ST_USAGE, "--input " STR_FMT ": the bound behind ':' must be at least 1", STR_ARG(text));
+    Str bound = str_from(text, (size_t)close + 1);
+    if (bound.len > 0 && (bound.ptr[0] != '<' || (below = strtoll(bound.ptr + 1, NULL, 10)) < 1))
+        return status_fail(ST_USAGE, "--input " STR_FMT ": behind the shape comes < and a bound of at least 1, or nothing", STR_ARG(text));
     s->view = (View){.dtype = (uint8_t)dtype, .device = DEVICE_CPU};
     view_set_contiguous(&s->view, ndim, size);
     return fill(s, below, seed);
@@ -276,10 +277,11 @@ static Status print_bench(const Bench *b, double *latencies, const BenchTotal *t
     js_integer(root, "calls", total->calls);
     js_number(root, "seconds", total->seconds);
     js_number(root, "samples_per_second", rate);
-    js_number(root, "p50_seconds", p50);
-    js_number(root, "p90_seconds", p90);
-    js_number(root, "p99_seconds", p99);
-    js_number(root, "best_seconds", latencies[0]);
+    Json *latency = js_object_in(root, "latency_ms");
+    js_number(latency, "p50", 1e3 * p50);
+    js_number(latency, "p90", 1e3 * p90);
+    js_number(latency, "p99", 1e3 * p99);
+    js_number(latency, "best", 1e3 * latencies[0]);
     Status s = js_write(root, o->report);
     js_free(root);
     return s;

@@ -189,9 +189,9 @@ Status binding_make(Arena *a, const Schema *method, const H5Dataset *const *sets
     TRY(bind_the_only_one(&b));
     for (int i = 0; i < out->count; i++)
         if (out->args[i].column < 0 && !has_default(&out->args[i]))
-            return fail_listing(&b, ST_BAD_DATA, "no data set for argument '" STR_FMT "'", STR_ARG(out->args[i].arg->name));
+            return fail_listing(&b, ST_USAGE, "no data set for argument '" STR_FMT "'", STR_ARG(out->args[i].arg->name));
     if (out->columns == 0)
-        return fail_listing(&b, ST_BAD_DATA, "no argument of the method takes a data set");
+        return fail_listing(&b, ST_USAGE, "no argument of the method takes a data set");
     return ST_OK;
 }
 

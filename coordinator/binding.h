@@ -30,8 +30,8 @@ typedef struct Binding {
     bool rows_as_list; // some argument is BOUND_ROWS: list results are one item per sample
 } Binding;
 
-// `inputs` are the texts of --input. Errors list the arguments and the data sets: ST_USAGE for what --input says,
-// ST_BAD_DATA when the file has nothing for a required argument. Memory is the arena's; binding_free frees transforms.
+// `inputs` are the texts of --input. Errors list the arguments and the data sets: ST_USAGE for what --input says
+// or leaves open, ST_BAD_DATA for what the file has not. Memory is the arena's; binding_free frees transforms.
 Status binding_make(Arena *a, const Schema *method, const H5Dataset *const *sets, size_t set_count, const TextList *inputs, bool per_sample, Binding *out);
 void binding_free(Binding *b);
 // One line per argument: "  x: Tensor  <-  /images  uint8 [1797, 8, 8]".

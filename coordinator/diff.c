@@ -2,6 +2,7 @@
 // Numbers agree when |a - b| <= atol + rtol * |b|, NaN with NaN; the first difference is shown, and how far apart they get.
 #include "coordinator/diff.h"
 
+#include "coordinator/model_file.h"
 #include "io/h5_source.h"
 #include "kernels/copy.h"
 
@@ -228,6 +229,8 @@ static Status compare_set(Diff *d, const H5Dataset *a, const H5Dataset *b)
 static Status compare_files(Diff *d)
 {
     const char *a = d->options->files[0], *b = d->options->files[1];
+    TRY(file_must_exist(a, ST_BAD_DATA));
+    TRY(file_must_exist(b, ST_BAD_DATA));
     TRY(h5_source_open(d->thread, a, &d->a));
     TRY(h5_source_open(d->thread, b, &d->b));
     for (size_t i = 0; i < h5_source_count(d->a); i++) {

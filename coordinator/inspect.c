@@ -2,6 +2,7 @@
 #include "coordinator/inspect.h"
 
 #include "coordinator/json.h"
+#include "coordinator/model_file.h"
 #include "coordinator/progress.h"
 #include "ir/print.h"
 #include "worker/model.h"
@@ -258,6 +259,7 @@ static Status inspect_model(Inspection *in, const Options *o)
 Status inspect_command(const Options *o)
 {
     Inspection in = {0};
+    TRY(file_must_exist(o->files[0], ST_BAD_MODEL));
     TRY(model_open(o->files[0], &in.model));
     Status s = inspect_model(&in, o);
     arena_free(&in.arena);

@@ -128,6 +128,7 @@ static Status open_data(Job *j)
 {
     const Options *o = j->options;
     uint64_t size;
+    TRY(file_must_exist(o->files[1], ST_BAD_DATA));
     TRY(h5_thread_start(&j->h5));
     TRY(h5_source_open(j->h5, o->files[1], &j->source));
     TRY(file_fingerprint(o->files[1], &size, &j->data_fingerprint));

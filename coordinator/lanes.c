@@ -2,6 +2,7 @@
 #include "coordinator/lanes.h"
 
 #include "coordinator/arguments.h"
+#include "worker/random.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -16,6 +17,7 @@ typedef struct LaneThread {
     pthread_t thread;
     Lane *lane;
     Instance *instance;
+    Generator *generator; // of the lane
     Results results;
     LaneStats stats;
 } LaneThread;
@@ -115,12 +117,14 @@ static Status call(LaneThread *t, const IValue *args, int64_t row, int64_t padde
     const Job *j = t->all->job;
     Results *r = &t->results;
     IValue result;
+    int64_t first = j->first_row + r->first + (row < 0 ? 0 : row), count = row < 0 ? r->count : 1;
+    // What a call draws at random depends on its samples only, not on who runs it.
+    generator_key(t->generator, (uint64_t)j->options->seed, (uint64_t)first);
     t->stats.calls++;
     uint64_t start = now_ns();
     Status s = instance_call(t->instance, args, j->binding.count, &result);
     t->stats.compute_ns += now_ns() - start;
     if (s != ST_OK) {
-        int64_t first = j->first_row + r->first + (row < 0 ? 0 : row), count = row < 0 ? r->count : 1;
         if (s == ST_RAISED && strcmp(j->options->on_error, "skip") == 0)
             return results_add_error(r, row < 0 ? 0 : row, count, status_message());
         if (count == 1)
@@ -236,6 +240,8 @@ static void *lane_main(void *arg)
     Status s = lane_new(&l->job->kernels, program_types(model_program(l->job->model)), &t->lane);
     if (s == ST_OK)
         s = instance_new(l->job->model, t->lane, &t->instance);
+    if (s == ST_OK)
+        s = lane_generator(t->lane, &t->generator);
     t->stats.setup_ns = now_ns() - start;
     if (s == ST_OK)
         work(t);

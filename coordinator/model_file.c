@@ -38,6 +38,11 @@ static Status hash_file(int fd, const char *path, uint64_t size, uint64_t *out)
     return ST_OK;
 }
 
+Status file_must_exist(const char *path, Status code)
+{
+    return access(path, F_OK) == 0 ? ST_OK : status_fail(code, "%s: %s", path, strerror(errno));
+}
+
 Status file_fingerprint(const char *path, uint64_t *size, uint64_t *fingerprint)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -95,7 +100,9 @@ Status model_file_open(Comm *c, const HostNode *n, const char *path, ModelFile *
     *out = (ModelFile){.memory = {.fd = -1}};
     Status s = ST_OK;
     if (comm_rank(c) == 0) {
-        s = archive_open(path, &out->archive);
+        s = file_must_exist(path, ST_BAD_MODEL);
+        if (s == ST_OK)
+            s = archive_open(path, &out->archive);
         if (s == ST_OK)
             s = file_fingerprint(path, &out->size, &out->fingerprint);
     }

@@ -38,7 +38,7 @@ static const OptionRow table[] = {
      "bind an argument of the method to a data set; may be repeated. Without it an argument takes the data set of its "
      "name, or a single argument the single data set. What the data set needs first follows the name: cast=f32, "
      "scale=1/255, mean=0.5:0.4:0.4, std=0.2:0.2:0.2, permute=0:3:1:2. For bench: the shape of a synthetic input, "
-     "'f32[64,3,224,224]', one per argument (or ARG=f32[…]); i64[8]:100 draws numbers below 100"},
+     "'f32[64,3,224,224]', one per argument (or ARG=f32[…]); i64[8]<100 draws numbers below 100"},
     {"output", 'o', TEXT, RUN, false, "FILE", NULL, NULL, 0, AT(output),
      "write results here (default: DATA.out.h5 in the working directory)"},
     {"batch-size", 'b', INTEGER, RUN, true, "N", NULL, NULL, 1, AT(batch_size),

@@ -83,13 +83,13 @@ static void test_the_only_one(void **state)
     bound(&c, 2, BOUND_DEFAULT, NULL);
     done(&c);
     // Two data sets, or two arguments: nothing is guessed, and both sides are listed.
-    assert_int_equal(bind_case(&c, "", false, ARGS(ARG("x", tensor)), SETS(&images, &labels)), ST_BAD_DATA);
+    assert_int_equal(bind_case(&c, "", false, ARGS(ARG("x", tensor)), SETS(&images, &labels)), ST_USAGE);
     assert_non_null(strstr(status_message(), "no data set for argument 'x'"));
     assert_non_null(strstr(status_message(), "/images  uint8 [100, 8, 8, 3]"));
     assert_non_null(strstr(status_message(), "/labels  int64 [100]"));
     assert_non_null(strstr(status_message(), "x: Tensor"));
     done(&c);
-    assert_int_equal(bind_case(&c, "", false, ARGS(ARG("x", tensor), ARG("y", tensor)), SETS(&images)), ST_BAD_DATA);
+    assert_int_equal(bind_case(&c, "", false, ARGS(ARG("x", tensor), ARG("y", tensor)), SETS(&images)), ST_USAGE);
     done(&c);
 }
 
@@ -129,7 +129,7 @@ static void test_refusals(void **state)
     refused("n=/g/w", true, ST_BAD_DATA, "holds float32", ARGS(ARG("n", integer)), SETS(&weight));
     refused("n=/images", true, ST_BAD_DATA, "has 4 dimensions", ARGS(ARG("n", integer)), SETS(&images));
     refused("x=/boxes", false, ST_USAGE, "use --per-sample", ARGS(ARG("x", tensor)), SETS(&boxes));
-    refused("", false, ST_BAD_DATA, "no argument of the method takes a data set", ARGS(ARG_DEFAULT("n", integer)), SETS(&images));
+    refused("", false, ST_USAGE, "no argument of the method takes a data set", ARGS(ARG_DEFAULT("n", integer)), SETS(&images));
 }
 
 static void test_per_sample_numbers(void **state)
