@@ -4,7 +4,7 @@
 //     /output …           one data set per result of fixed shape: contiguous, space reserved; rows land by RowWriter
 //     /errors/batch, first_row, message   when errors are skipped: room for max_errors, unused entries are -1
 //     /.tsbatch/done      completion map, one byte per batch: 0 missing, 1 done, 2 failed (rows filled, see /errors)
-//       attributes: batch_size, first_row, rows, columns (one line per result), run (ties the journal to this file)
+//       attributes: format, batch_size, rows, max_errors, columns (one line per result), run (ties the journal to this file)
 //     attributes of the root: the caller's, and `complete` (bool): false until h5_sink_finish
 //   OUT.h5.part   journal of results that have no place reserved (ragged rows, texts): checksummed records appended by the
 //                 coordinator. h5_sink_finish writes a new file with everything in order and renames it over OUT.h5.

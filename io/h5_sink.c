@@ -1,0 +1,631 @@
+// HDF5 output: creating and resuming the file, journal records and error records.
+// Once created, the file is written only through RowExtents; HDF5 opens it again when it is finished (h5_finish.c).
+#include "io/h5_sink_internal.h"
+
+#include "io/h5_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { FORMAT = 1 };
+
+static const char *const kind_names[] = {"rows", "ragged", "text"};
+
+static const char map_path[] = "/.tsbatch/done", errors_batch[] = "/errors/batch", errors_row[] = "/errors/first_row",
+                  errors_message[] = "/errors/message";
+
+// ---- checks before any work ----
+
+Status h5_sink_check(const char *path, bool overwrite, bool resume)
+{
+    struct stat info;
+    bool exists = stat(path, &info) == 0;
+    if (exists && S_ISDIR(info.st_mode))
+        return status_fail(ST_IO, "%s: a directory where the output file should be", path);
+    if (resume)
+        return exists ? ST_OK : status_fail(ST_IO, "%s: there is nothing to resume: %s", path, strerror(errno));
+    if (exists && !overwrite)
+        return status_fail(ST_IO, "%s: the output exists: use --overwrite to replace it or --resume to go on with it", path);
+    size_t len = strlen(path);
+    char *probe = malloc(len + 5);
+    if (!probe)
+        return status_no_memory(len);
+    memcpy(probe, path, len);
+    memcpy(probe + len, ".tmp", 5);
+    int fd = open(probe, O_CREAT | O_RDWR | O_CLOEXEC, 0666);
+    Status st = fd >= 0 ? ST_OK
+                        : status_fail(ST_IO, "%s: the output cannot be created: %s%s", path, strerror(errno),
+                                      errno == ENOENT ? " (does its directory exist?)" : "");
+    if (fd >= 0) {
+        close(fd);
+        unlink(probe);
+    }
+    free(probe);
+    return st;
+}
+
+// ---- common ----
+
+static char *copy_text(const char *a, const char *b)
+{
+    size_t la = strlen(a), lb = strlen(b);
+    char *p = malloc(la + lb + 1);
+    if (p) {
+        memcpy(p, a, la);
+        memcpy(p + la, b, lb + 1);
+    }
+    return p;
+}
+
+static Status sink_new(H5Thread *t, const char *path, H5Sink **out)
+{
+    H5Sink *s = calloc(1, sizeof *s);
+    if (s) {
+        s->thread = t;
+        s->path = copy_text(path, "");
+        s->journal_path = copy_text(path, ".part");
+    }
+    if (!s || !s->path || !s->journal_path) {
+        h5_sink_close(s);
+        return status_no_memory(sizeof *s);
+    }
+    *out = s;
+    return ST_OK;
+}
+
+void h5_sink_close(H5Sink *s)
+{
+    if (!s)
+        return;
+    journal_close(s->journal);
+    for (int i = 0; i < s->column_count; i++)
+        free((char *)s->columns[i].path);
+    free(s->columns);
+    free(s->extents);
+    free(s->map);
+    free(s->error_slots);
+    free(s->journal_path);
+    free(s->path);
+    free(s);
+}
+
+static Status alloc_columns(H5Sink *s, int count)
+{
+    s->columns = calloc((size_t)count + 1, sizeof *s->columns);
+    s->extents = calloc((size_t)count + 1, sizeof *s->extents);
+    return s->columns && s->extents ? ST_OK : status_no_memory((size_t)count * sizeof *s->columns);
+}
+
+static Status add_column(H5Sink *s, const SinkColumn *c)
+{
+    SinkColumn *mine = &s->columns[s->column_count];
+    *mine = *c;
+    mine->path = copy_text(c->path, "");
+    if (!mine->path)
+        return status_no_memory(strlen(c->path));
+    s->column_count++;
+    return ST_OK;
+}
+
+// Batches, the map, and error slots, once rows, batch_size and max_errors are known.
+static Status alloc_batches(H5Sink *s)
+{
+    s->batches = s->rows / s->batch_size + (s->rows % s->batch_size != 0);
+    s->map = calloc((size_t)s->batches + 1, 1);
+    s->error_slots = malloc(((size_t)s->max_errors + 1) * sizeof *s->error_slots);
+    if (!s->map || !s->error_slots)
+        return status_no_memory((size_t)s->batches);
+    for (int64_t i = 0; i < s->max_errors; i++)
+        s->error_slots[i] = -1;
+    return ST_OK;
+}
+
+// ---- creating ----
+
+// One line per column: "rows float32 2 10 5 /output".
+static Status column_lines(const H5Sink *s, Buf *out)
+{
+    for (int i = 0; i < s->column_count; i++) {
+        const SinkColumn *c = &s->columns[i];
+        buf_printf(out, "%s %s %d", kind_names[c->kind], c->kind == SINK_TEXT ? "str" : dtype_python_name(c->dtype),
+                   c->kind == SINK_ROWS ? c->ndim : 0);
+        for (int k = 0; c->kind == SINK_ROWS && k < c->ndim; k++)
+            buf_printf(out, " %lld", (long long)c->shape[k]);
+        buf_printf(out, " %s\n", c->path);
+    }
+    return buf_status(out);
+}
+
+Status sink_write_description(const H5Sink *s, LayoutFile *f)
+{
+    hid_t group = H5Gopen2(f->file, "/.tsbatch", H5P_DEFAULT);
+    if (group < 0)
+        return h5_fail(ST_IO, "%s: cannot write attributes", f->path);
+    Buf lines = {0};
+    Status st = column_lines(s, &lines);
+    const SinkAttr own[] = {
+        {.name = "format", .kind = ATTR_INT, .integer = FORMAT},
+        {.name = "rows", .kind = ATTR_INT, .integer = s->rows},
+        {.name = "batch_size", .kind = ATTR_INT, .integer = s->batch_size},
+        {.name = "max_errors", .kind = ATTR_INT, .integer = s->max_errors},
+        {.name = "run", .kind = ATTR_INT, .integer = (int64_t)s->run},
+        {.name = "columns", .kind = ATTR_TEXT, .text = lines.ptr ? lines.ptr : ""},
+    };
+    for (size_t i = 0; i < sizeof own / sizeof own[0] && st == ST_OK; i++)
+        st = layout_attr(group, &own[i], f->path);
+    buf_free(&lines);
+    H5Gclose(group);
+    return st;
+}
+
+static Status lay_out_errors(H5Sink *s, LayoutFile *f)
+{
+    LayoutItem item = {.dtype = DT_I64, .trimmable = true, .fill = -1, .ndim = 1, .shape = {s->max_errors}};
+    snprintf(item.path, sizeof item.path, "%s", errors_batch);
+    TRY(layout_add(f, &item));
+    s->error_batch = item.extent;
+    item.fill = 0;
+    snprintf(item.path, sizeof item.path, "%s", errors_row);
+    TRY(layout_add(f, &item));
+    s->error_row = item.extent;
+    item.text_size = ERROR_TEXT;
+    snprintf(item.path, sizeof item.path, "%s", errors_message);
+    TRY(layout_add(f, &item));
+    s->error_message = item.extent;
+    return ST_OK;
+}
+
+static Status lay_out(H5Sink *s, LayoutFile *f)
+{
+    for (int i = 0; i < s->column_count; i++) {
+        const SinkColumn *c = &s->columns[i];
+        if (c->kind != SINK_ROWS) {
+            s->extents[i] = (RowExtent){.rows = s->rows, .dtype = c->dtype};
+            continue;
+        }
+        LayoutItem item = {.dtype = c->dtype, .ndim = c->ndim + 1, .shape = {s->rows}};
+        snprintf(item.path, sizeof item.path, "%s", c->path);
+        for (int k = 0; k < c->ndim; k++)
+            item.shape[k + 1] = c->shape[k];
+        TRY(layout_add(f, &item));
+        s->extents[i] = item.extent;
+    }
+    LayoutItem map = {.dtype = DT_U8, .ndim = 1, .shape = {s->batches}};
+    snprintf(map.path, sizeof map.path, "%s", map_path);
+    TRY(layout_add(f, &map));
+    s->map_extent = map.extent;
+    return s->max_errors ? lay_out_errors(s, f) : ST_OK;
+}
+
+static Status write_root_attrs(LayoutFile *f, const SinkPlan *plan)
+{
+    for (int i = 0; i < plan->attr_count; i++)
+        TRY(layout_attr(f->file, &plan->attrs[i], f->path));
+    SinkAttr complete = {.name = "complete", .kind = ATTR_BOOL, .integer = false};
+    return layout_attr(f->file, &complete, f->path);
+}
+
+typedef struct CreateJob {
+    H5Sink *s;
+    const SinkPlan *plan;
+} CreateJob;
+
+static Status create_job(void *arg)
+{
+    CreateJob *j = arg;
+    LayoutFile f;
+    Status st = layout_begin(j->plan->path, &f);
+    if (st == ST_OK)
+        st = lay_out(j->s, &f);
+    if (st == ST_OK)
+        st = write_root_attrs(&f, j->plan);
+    if (st == ST_OK)
+        st = sink_write_description(j->s, &f);
+    if (st == ST_OK)
+        st = layout_close(&f);
+    if (st == ST_OK) {
+        journal_remove(j->s->journal_path); // of an earlier file of this name
+        st = layout_publish(&f, j->plan->overwrite);
+    }
+    layout_end(&f);
+    return st;
+}
+
+static Status check_plan(const SinkPlan *p)
+{
+    if (p->rows < 0 || p->batch_size < 1 || p->max_errors < 0 || p->max_errors > 1000000)
+        return status_fail(ST_INTERNAL, "%s: %lld rows in batches of %lld, at most %lld errors", p->path, (long long)p->rows,
+                           (long long)p->batch_size, (long long)p->max_errors);
+    if (p->column_count > H5_SINK_MAX_COLUMNS)
+        return status_fail(ST_UNSUPPORTED, "%s: too many results: %d (limit %d)", p->path, p->column_count, H5_SINK_MAX_COLUMNS);
+    for (int i = 0; i < p->column_count; i++) {
+        const SinkColumn *c = &p->columns[i];
+        if (c->path[0] != '/' || strlen(c->path) > 1000 || strchr(c->path, '\n'))
+            return status_fail(ST_UNSUPPORTED, "%s: a result cannot be called '%s'", p->path, c->path);
+        if (c->ndim < 0 || c->ndim >= H5_MAX_DIMS)
+            return status_fail(ST_UNSUPPORTED, "%s: %s: too many dimensions (limit %d)", p->path, c->path, H5_MAX_DIMS - 1);
+    }
+    return ST_OK;
+}
+
+Status h5_sink_create(H5Thread *t, const SinkPlan *plan, H5Sink **out)
+{
+    *out = NULL;
+    TRY(check_plan(plan));
+    H5Sink *s;
+    TRY(sink_new(t, plan->path, &s));
+    s->rows = plan->rows;
+    s->batch_size = plan->batch_size;
+    s->max_errors = plan->max_errors;
+    if (getrandom(&s->run, sizeof s->run, 0) != sizeof s->run)
+        s->run = (uint64_t)time(NULL) << 20 ^ (uint64_t)getpid();
+    Status st = alloc_columns(s, plan->column_count);
+    for (int i = 0; i < plan->column_count && st == ST_OK; i++)
+        st = add_column(s, &plan->columns[i]);
+    if (st == ST_OK)
+        st = alloc_batches(s);
+    CreateJob j = {s, plan};
+    if (st == ST_OK)
+        st = h5_run(t, create_job, &j);
+    if (st == ST_OK)
+        *out = s;
+    else
+        h5_sink_close(s);
+    return st;
+}
+
+// ---- resuming ----
+
+static Status read_int(H5Source *f, const char *name, int64_t *out)
+{
+    Buf text = {0};
+    Status st = h5_source_attr(f, "/.tsbatch", name, &text);
+    if (st == ST_OK)
+        *out = strtoll(text.ptr ? text.ptr : "", NULL, 10);
+    buf_free(&text);
+    return st;
+}
+
+static Status damaged(const H5Sink *s, const char *what)
+{
+    return status_fail(ST_BAD_DATA, "%s: %s: not an unfinished output of tsbatch, or a damaged one", s->path, what);
+}
+
+// One line of column_lines.
+static Status parse_column(H5Sink *s, char *line)
+{
+    SinkColumn c = {0};
+    char kind[8], dtype[16];
+    int used = 0;
+    if (sscanf(line, "%7s %15s %d%n", kind, dtype, &c.ndim, &used) != 3 || c.ndim < 0 || c.ndim >= H5_MAX_DIMS)
+        return damaged(s, "attribute columns");
+    char *at = line + used;
+    for (int k = 0; k < c.ndim; k++) {
+        char *end;
+        c.shape[k] = strtoll(at, &end, 10);
+        if (end == at || c.shape[k] < 0)
+            return damaged(s, "attribute columns");
+        at = end;
+    }
+    int found = -1;
+    for (int k = 0; k < 3; k++)
+        if (strcmp(kind, kind_names[k]) == 0)
+            found = k;
+    c.kind = (SinkKind)found;
+    c.dtype = c.kind == SINK_TEXT ? DT_U8 : dtype_from_python_name(str_of(dtype));
+    if (found < 0 || c.dtype == DT_INVALID || at[0] != ' ' || at[1] != '/')
+        return damaged(s, "attribute columns");
+    c.path = at + 1;
+    return add_column(s, &c);
+}
+
+static Status parse_columns(H5Sink *s, char *text)
+{
+    int count = 0;
+    for (const char *p = text; *p; p++)
+        count += *p == '\n';
+    if (count > H5_SINK_MAX_COLUMNS)
+        return damaged(s, "attribute columns");
+    TRY(alloc_columns(s, count));
+    for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
+        *end = '\0';
+        TRY(parse_column(s, line));
+    }
+    return ST_OK;
+}
+
+static Status check_attr(H5Source *f, const SinkAttr *want)
+{
+    Buf have = {0}, expected = {0};
+    Status st = h5_source_attr(f, "/", want->name, &have);
+    if (want->kind == ATTR_TEXT)
+        buf_z(&expected, want->text);
+    else if (want->kind == ATTR_FLOAT)
+        buf_printf(&expected, "%.17g", want->number);
+    else if (want->kind == ATTR_BOOL)
+        buf_z(&expected, want->integer ? "true" : "false");
+    else
+        buf_printf(&expected, "%lld", (long long)want->integer);
+    if (st == ST_OK)
+        st = buf_status(&expected);
+    if (st == ST_OK && !str_eq((Str){have.ptr, have.len}, (Str){expected.ptr, expected.len}))
+        st = status_fail(ST_USAGE, "%s: cannot be resumed with another %s: it was made with '%s', not '%s'", h5_source_path(f),
+                         want->name, have.ptr ? have.ptr : "", expected.ptr ? expected.ptr : "");
+    buf_free(&have);
+    buf_free(&expected);
+    return st;
+}
+
+// The place of a data set that must have `rows` rows of `row_bytes`.
+static Status find_extent(H5Sink *s, H5Source *f, const char *path, int64_t rows, RowExtent *e)
+{
+    hid_t dataset = h5_open_dataset(f, path);
+    if (dataset < 0)
+        return damaged(s, path);
+    hid_t type = H5Dget_type(dataset), space = H5Dget_space(dataset);
+    hsize_t shape[H5S_MAX_RANK] = {0};
+    int ndim = H5Sget_simple_extent_dims(space, shape, NULL);
+    e->row_bytes = H5Tget_size(type);
+    for (int i = 1; i < ndim; i++)
+        e->row_bytes *= shape[i];
+    e->rows = rows;
+    e->in_place = 1;
+    H5Tclose(type);
+    H5Sclose(space);
+    Status st = ndim >= 1 && shape[0] == (hsize_t)rows && H5Dget_storage_size(dataset) == e->row_bytes * (uint64_t)rows
+                    ? layout_place(dataset, s->path, &e->offset)
+                    : damaged(s, path);
+    H5Dclose(dataset);
+    return st;
+}
+
+static Status find_columns(H5Sink *s, H5Source *f)
+{
+    for (int i = 0; i < s->column_count; i++) {
+        const SinkColumn *c = &s->columns[i];
+        s->extents[i] = (RowExtent){.rows = s->rows};
+        if (c->kind == SINK_ROWS) {
+            uint64_t row = c->dtype == DT_BF16 ? 4 : dtype_size(c->dtype);
+            for (int k = 0; k < c->ndim; k++)
+                row *= (uint64_t)c->shape[k];
+            TRY(find_extent(s, f, c->path, s->rows, &s->extents[i]));
+            if (s->extents[i].row_bytes != row)
+                return damaged(s, c->path);
+        }
+        s->extents[i].dtype = c->dtype;
+    }
+    return ST_OK;
+}
+
+typedef struct ResumeJob {
+    H5Sink *s;
+    H5Source *f;
+} ResumeJob;
+
+static Status places_job(void *arg)
+{
+    ResumeJob *j = arg;
+    H5Sink *s = j->s;
+    TRY(find_columns(s, j->f));
+    TRY(find_extent(s, j->f, map_path, s->batches, &s->map_extent));
+    s->map_extent.dtype = DT_U8;
+    if (s->max_errors) {
+        TRY(find_extent(s, j->f, errors_batch, s->max_errors, &s->error_batch));
+        TRY(find_extent(s, j->f, errors_row, s->max_errors, &s->error_row));
+        TRY(find_extent(s, j->f, errors_message, s->max_errors, &s->error_message));
+        if (s->error_message.row_bytes != ERROR_TEXT)
+            return damaged(s, errors_message);
+    }
+    return ST_OK;
+}
+
+Status sink_read_at(const H5Sink *s, void *out, uint64_t size, uint64_t offset)
+{
+    int fd = open(s->path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return status_fail(ST_IO, "%s: %s", s->path, strerror(errno));
+    char *p = out;
+    ssize_t n = 1;
+    while (size && (n = pread(fd, p, size, (off_t)offset)) > 0) {
+        p += n;
+        offset += (uint64_t)n;
+        size -= (uint64_t)n;
+    }
+    close(fd);
+    return size ? status_fail(ST_BAD_DATA, "%s: the file is cut short", s->path) : ST_OK;
+}
+
+// A batch counts as done only if the journal has all of its results that have no place.
+static Status check_journal(H5Sink *s)
+{
+    bool needed = false;
+    for (int i = 0; i < s->column_count; i++)
+        needed |= !s->extents[i].in_place;
+    const JournalEntry *entries = NULL;
+    size_t count = 0;
+    if (access(s->journal_path, F_OK) == 0) {
+        TRY(journal_open(s->journal_path, s->run, &s->journal));
+        TRY(journal_index(s->journal, &entries, &count));
+    }
+    for (int64_t b = 0; b < s->batches && needed; b++)
+        for (int i = 0; i < s->column_count && s->map[b] == BATCH_DONE; i++) {
+            const JournalEntry *e = s->extents[i].in_place ? NULL : journal_find(entries, count, i, b);
+            if (!s->extents[i].in_place && (!e || e->rows != sink_batch_rows(s, b)))
+                s->map[b] = BATCH_MISSING;
+        }
+    return ST_OK;
+}
+
+static Status read_errors(H5Sink *s)
+{
+    if (!s->max_errors)
+        return ST_OK;
+    TRY(sink_read_at(s, s->error_slots, (uint64_t)s->max_errors * sizeof *s->error_slots, s->error_batch.offset));
+    for (int64_t i = 0; i < s->max_errors; i++) {
+        int64_t b = s->error_slots[i];
+        if (b < 0 || b >= s->batches || s->map[b] != BATCH_FAILED)
+            s->error_slots[i] = -1; // the batch will be tried again
+        else
+            s->error_count++;
+    }
+    return ST_OK;
+}
+
+static Status read_description(H5Sink *s, H5Source *f)
+{
+    int64_t format = 0, run = 0;
+    if (read_int(f, "format", &format) != ST_OK)
+        return damaged(s, "attributes of /.tsbatch");
+    if (format != FORMAT)
+        return status_fail(ST_BAD_DATA, "%s: made by another version of tsbatch (format %lld, not %d)", s->path,
+                           (long long)format, FORMAT);
+    TRY(read_int(f, "rows", &s->rows));
+    TRY(read_int(f, "batch_size", &s->batch_size));
+    TRY(read_int(f, "max_errors", &s->max_errors));
+    TRY(read_int(f, "run", &run));
+    s->run = (uint64_t)run;
+    if (s->rows < 0 || s->batch_size < 1 || s->max_errors < 0 || s->max_errors > 1000000)
+        return damaged(s, "attributes of /.tsbatch");
+    Buf lines = {0};
+    Status st = h5_source_attr(f, "/.tsbatch", "columns", &lines);
+    if (st == ST_OK)
+        st = parse_columns(s, lines.ptr ? lines.ptr : (char[]){""});
+    buf_free(&lines);
+    TRY(st);
+    return ST_OK;
+}
+
+static Status resume_from(H5Sink *s, H5Source *f, const SinkAttr *attrs, int attr_count)
+{
+    TRY(read_description(s, f));
+    for (int i = 0; i < attr_count; i++)
+        if (attrs[i].must_match)
+            TRY(check_attr(f, &attrs[i]));
+    Buf complete = {0};
+    Status st = h5_source_attr(f, "/", "complete", &complete);
+    s->complete = complete.ptr && strcmp(complete.ptr, "true") == 0;
+    buf_free(&complete);
+    TRY(st);
+    if (s->complete) {
+        TRY(alloc_batches(s));
+        memset(s->map, BATCH_DONE, (size_t)s->batches);
+        return ST_OK;
+    }
+    TRY(alloc_batches(s));
+    ResumeJob j = {s, f};
+    TRY(h5_run(s->thread, places_job, &j));
+    TRY(sink_read_at(s, s->map, (uint64_t)s->batches, s->map_extent.offset));
+    for (int64_t i = 0; i < s->batches; i++)
+        if (s->map[i] > BATCH_FAILED)
+            s->map[i] = BATCH_MISSING;
+    TRY(check_journal(s));
+    return read_errors(s);
+}
+
+Status h5_sink_resume(H5Thread *t, const char *path, const SinkAttr *attrs, int attr_count, H5Sink **out)
+{
+    *out = NULL;
+    H5Sink *s;
+    H5Source *f;
+    TRY(h5_source_open(t, path, &f));
+    Status st = sink_new(t, path, &s);
+    if (st == ST_OK) {
+        st = resume_from(s, f, attrs, attr_count);
+        if (st == ST_OK)
+            *out = s;
+        else
+            h5_sink_close(s);
+    }
+    h5_source_close(f);
+    return st;
+}
+
+// ---- what it holds ----
+
+const char *h5_sink_path(const H5Sink *s) { return s->path; }
+bool h5_sink_complete(const H5Sink *s) { return s->complete; }
+int64_t h5_sink_rows(const H5Sink *s) { return s->rows; }
+int64_t h5_sink_batch_size(const H5Sink *s) { return s->batch_size; }
+int64_t h5_sink_batches(const H5Sink *s) { return s->batches; }
+int h5_sink_column_count(const H5Sink *s) { return s->column_count; }
+const SinkColumn *h5_sink_column(const H5Sink *s, int i) { return &s->columns[i]; }
+const uint8_t *h5_sink_map(const H5Sink *s) { return s->map; }
+const RowExtent *h5_sink_extents(const H5Sink *s) { return s->extents; }
+RowExtent h5_sink_map_extent(const H5Sink *s) { return s->map_extent; }
+int64_t h5_sink_error_count(const H5Sink *s) { return s->error_count; }
+
+// ---- recording ----
+
+Status h5_sink_put(H5Sink *s, int column, int64_t batch, const SinkRow *rows, int64_t count)
+{
+    if (column < 0 || column >= s->column_count || batch < 0 || batch >= s->batches || count != sink_batch_rows(s, batch))
+        return status_fail(ST_INTERNAL, "%s: %lld rows of result %d for batch %lld", s->path, (long long)count, column,
+                           (long long)batch);
+    if (!s->journal)
+        TRY(journal_create(s->journal_path, s->run, &s->journal));
+    const SinkColumn *c = &s->columns[column];
+    size_t element = c->kind == SINK_TEXT ? 1 : dtype_size(c->dtype);
+    JournalRow *out = calloc((size_t)count + 1, sizeof *out);
+    if (!out)
+        return status_no_memory((size_t)count * sizeof *out);
+    Status st = ST_OK;
+    for (int64_t i = 0; i < count && st == ST_OK; i++) {
+        out[i] = (JournalRow){.data = rows[i].data, .bytes = element, .ndim = rows[i].ndim, .shape = rows[i].shape};
+        if (rows[i].ndim < 0 || rows[i].ndim >= H5_MAX_DIMS)
+            st = status_fail(ST_UNSUPPORTED, "%s: %s: too many dimensions (limit %d)", s->path, c->path, H5_MAX_DIMS - 1);
+        for (int k = 0; k < rows[i].ndim && st == ST_OK; k++)
+            if (__builtin_mul_overflow(out[i].bytes, (uint64_t)rows[i].shape[k], &out[i].bytes))
+                st = status_fail(ST_INTERNAL, "%s: %s: a row of impossible size", s->path, c->path);
+    }
+    if (st == ST_OK)
+        st = journal_append(s->journal, column, batch, out, count);
+    free(out);
+    return st;
+}
+
+static int64_t find_error_slot(const H5Sink *s, int64_t batch)
+{
+    int64_t empty = -1;
+    for (int64_t i = 0; i < s->max_errors; i++) {
+        if (s->error_slots[i] == batch)
+            return i;
+        if (s->error_slots[i] < 0 && empty < 0)
+            empty = i;
+    }
+    return empty;
+}
+
+Status h5_sink_error(H5Sink *s, int64_t batch, int64_t first_row, const char *message)
+{
+    s->error_count++;
+    int64_t slot = find_error_slot(s, batch);
+    if (slot < 0)
+        return ST_OK;
+    if (s->error_slots[slot] == batch)
+        s->error_count--;
+    const RowExtent extents[] = {s->error_message, s->error_row, s->error_batch};
+    RowWriter *w;
+    char text[ERROR_TEXT] = "";
+    size_t len = strlen(message);
+    if (len >= ERROR_TEXT)
+        for (len = ERROR_TEXT - 1; len && ((unsigned char)message[len] & 0xc0) == 0x80;)
+            len--; // not inside a character
+    memcpy(text, message, len);
+    TRY(row_writer_open(s->path, extents, 3, s->map_extent, &w));
+    Status st = row_writer_write(w, 0, slot, 1, text);
+    if (st == ST_OK)
+        st = row_writer_write(w, 1, slot, 1, &first_row);
+    if (st == ST_OK) // last: an entry counts once it names its batch
+        st = row_writer_write(w, 2, slot, 1, &batch);
+    Status closed = row_writer_close(w);
+    if (st == ST_OK)
+        s->error_slots[slot] = batch;
+    return st == ST_OK ? closed : st;
+}
