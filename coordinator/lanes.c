@@ -20,6 +20,7 @@ typedef struct LaneThread {
     Generator *generator; // of the lane
     Results results;
     LaneStats stats;
+    Trace trace;
 } LaneThread;
 
 typedef struct EventNode {
@@ -31,6 +32,7 @@ struct Lanes {
     const Job *job;
     H5Reader *reader;
     ArgumentMaker maker;
+    double clock_offset; // job_clock minus now_ns
     LaneThread *threads;
     int count, joined;
 
@@ -194,13 +196,22 @@ static Status deliver(LaneThread *t, double seconds)
     return ST_OK;
 }
 
+static void note_span(LaneThread *t, TraceKind kind, int64_t batch, uint64_t from_ns, uint64_t to_ns)
+{
+    if (t->all->job->options->trace)
+        trace_add(&t->trace, (TraceSpan){(int)(t - t->all->threads), kind, batch, t->all->clock_offset + 1e-9 * (double)from_ns, t->all->clock_offset + 1e-9 * (double)to_ns});
+}
+
 static Status one_batch(LaneThread *t, const H5Batch *b)
 {
     uint64_t start = now_ns();
     TRY(compute(t, b));
     uint64_t middle = now_ns(), waited = t->stats.plan_wait_ns;
     TRY(deliver(t, 1e-9 * (double)(middle - start)));
-    t->stats.output_ns += now_ns() - middle - (t->stats.plan_wait_ns - waited);
+    uint64_t end = now_ns();
+    t->stats.output_ns += end - middle - (t->stats.plan_wait_ns - waited);
+    note_span(t, TRACE_COMPUTE, b->tag, start, middle);
+    note_span(t, TRACE_OUTPUT, b->tag, middle, end);
     t->stats.batches++;
     if (t->stats.first_done == 0)
         t->stats.first_done = job_clock();
@@ -222,6 +233,7 @@ static void work(LaneThread *t)
         if (!b)
             return;
         int64_t batch = b->tag;
+        note_span(t, TRACE_INPUT, batch, start, now_ns());
         s = one_batch(t, b);
         results_clear(&t->results);
         h5_reader_release(l->reader, b);
@@ -298,6 +310,7 @@ Status lanes_start(const Job *j, H5Reader *reader, Lanes **out)
     pthread_cond_init(&l->to_main, &attr);
     pthread_condattr_destroy(&attr);
     pthread_cond_init(&l->to_lanes, NULL);
+    l->clock_offset = job_clock() - 1e-9 * (double)now_ns();
     *out = l;
     l->threads = calloc((size_t)j->lanes, sizeof *l->threads);
     return l->threads ? start_threads(l) : status_no_memory((size_t)j->lanes * sizeof *l->threads);
@@ -402,6 +415,15 @@ void lanes_profile(const Lanes *l, ProfileRow row, void *ctx)
             instance_profile(l->threads[i].instance, row, ctx);
 }
 
+Trace lanes_trace(const Lanes *l)
+{
+    Trace all = {0};
+    for (int i = 0; i < l->count; i++)
+        for (int64_t k = 0; k < l->threads[i].trace.count; k++)
+            trace_add(&all, l->threads[i].trace.spans[k]);
+    return all;
+}
+
 void lanes_free(Lanes *l)
 {
     if (!l)
@@ -409,6 +431,7 @@ void lanes_free(Lanes *l)
     for (int i = 0; i < l->count; i++) {
         LaneThread *t = &l->threads[i];
         results_free(&t->results);
+        free(t->trace.spans);
         if (t->instance)
             instance_free(t->instance);
         if (t->lane)

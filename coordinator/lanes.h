@@ -7,6 +7,7 @@
 
 #include "coordinator/job.h"
 #include "coordinator/output.h"
+#include "coordinator/trace.h"
 #include "io/h5_reader.h"
 
 typedef enum LaneEventKind {
@@ -56,6 +57,7 @@ bool lanes_join(Lanes *l, double seconds);
 LaneStats lanes_stats(const Lanes *l);
 typedef void (*ProfileRow)(void *ctx, const char *op, const char *variant, const SiteProfile *p);
 void lanes_profile(const Lanes *l, ProfileRow row, void *ctx);
+Trace lanes_trace(const Lanes *l); // of --trace; the caller frees the spans
 void lanes_free(Lanes *l); // joined ones only; NULL is fine
 
 #endif

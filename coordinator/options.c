@@ -41,7 +41,7 @@ static const OptionRow table[] = {
      "'f32[64,3,224,224]', one per argument (or ARG=f32[…]); i64[8]<100 draws numbers below 100"},
     {"output", 'o', TEXT, RUN, false, "FILE", NULL, NULL, 0, AT(output),
      "write results here (default: DATA.out.h5 in the working directory)"},
-    {"batch-size", 'b', INTEGER, RUN, true, "N", NULL, NULL, 1, AT(batch_size),
+    {"batch-size", 'b', INTEGER, RUN, false, "N", NULL, NULL, 1, AT(batch_size),
      "samples per call, or per lease with --per-sample (default: the largest power of two that is at most 256, at most "
      "8 MiB of input and at most a 16th of the samples)"},
     {"per-sample", 0, FLAG, RUN, true, NULL, NULL, NULL, 0, AT(per_sample),

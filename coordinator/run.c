@@ -344,6 +344,12 @@ static Status report_run(Rank *r)
         run.output = h5_sink_path(master_sink(r->master));
     }
     TRY(report_write(&run, &mine));
+    if (r->job.options->trace) {
+        Trace trace = lanes_trace(r->lanes);
+        Status s = trace_write(r->job.comm, &trace, r->job.options->trace, r->job.times.process);
+        free(trace.spans);
+        TRY(s);
+    }
     if (r->job.options->profile)
         return report_profile(&r->job, r->lanes);
     return ST_OK;
