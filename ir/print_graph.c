@@ -147,6 +147,8 @@ static void print_attributes(Buf *out, const Node *n)
         print_constant(out, n);
     } else if (n->kind == NODE_TUPLE_SLICE) {
         buf_printf(out, "[beg=%lld, end=%lld]", (long long)n->beg, (long long)n->end);
+    } else if (n->kind == NODE_OP && n->beg) {
+        buf_printf(out, "[warn_id=%lld]", (long long)n->beg);
     } else if (n->kind == NODE_ISINSTANCE) {
         buf_z(out, "[types=[");
         for (uint32_t i = 0; i < n->type_count; i++) {
