@@ -147,8 +147,9 @@ static uint32_t find(const Alias *a, uint32_t i)
 
 static uint32_t new_set(Alias *a)
 {
-    ARENA_PUSH(a->arena, a->sets, a->count, ((Set){.parent = a->count}));
-    return a->count - 1;
+    Set set = {.parent = a->count};
+    ARENA_PUSH(a->arena, a->sets, a->count, set);
+    return set.parent;
 }
 
 static uint32_t merge(Alias *a, uint32_t x, uint32_t y)
