@@ -1,0 +1,19 @@
+// Vectorised inner loops: one table per instruction set, chosen at run time.
+#ifndef TSB_KERNELS_CPU_VEC_H
+#define TSB_KERNELS_CPU_VEC_H
+
+#include "kernels/pointwise.h"
+
+typedef struct VecTable {
+    PwLoop f32[PW_COUNT], f64[PW_COUNT];
+    void (*f32_to_f16)(uint16_t *dst, const float *src, int64_t n);
+    void (*f16_to_f32)(float *dst, const uint16_t *src, int64_t n);
+} VecTable;
+
+extern const VecTable vec_table_base;
+#if defined(__x86_64__)
+extern const VecTable vec_table_avx2, vec_table_avx512;
+#endif
+const VecTable *vec_table(void);
+
+#endif

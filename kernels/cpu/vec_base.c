@@ -1,0 +1,17 @@
+// Vectorised loops for any machine: SSE2 on x86-64, Advanced SIMD on aarch64.
+#include "kernels/cpu/vec.h"
+#include "kernels/half.h"
+
+#include <sleef.h>
+
+#define VEC_BYTES 16
+#define VEC_NAME(name) name##_base
+#if defined(__x86_64__)
+#define SLEEF_F32(name, accuracy) Sleef_cinz_##name##f4_##accuracy##sse2
+#define SLEEF_F64(name, accuracy) Sleef_cinz_##name##d2_##accuracy##sse2
+#else
+#define SLEEF_F32(name, accuracy) Sleef_finz_##name##f4_##accuracy##advsimd
+#define SLEEF_F64(name, accuracy) Sleef_finz_##name##d2_##accuracy##advsimd
+#endif
+
+#include "kernels/cpu/vec_both.h"

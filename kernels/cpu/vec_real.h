@@ -1,0 +1,332 @@
+// The vectorised loops for one floating-point type T. Included once for float and once for double by vec_both.h.
+// V is a vector of W elements; comparisons give vectors of INT, all bits set where true.
+// Needs T, INT (of the same size), FN(name) and SL(name, accuracy), the SLEEF function for V.
+
+#define V FN(vector)
+#define VI FN(ivector)
+typedef T V __attribute__((vector_size(VEC_BYTES)));
+typedef INT VI __attribute__((vector_size(VEC_BYTES)));
+#define W (VEC_BYTES / (int)sizeof(T))
+
+#define load FN(load)
+#define store FN(store)
+#define splat FN(splat)
+#define load_part FN(load_part)
+#define store_part FN(store_part)
+#define select FN(select)
+static inline V load(const T *p)
+{
+    V v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+static inline void store(T *p, V v) { memcpy(p, &v, sizeof v); }
+static inline V splat(T x) { return x - (V){0}; }
+// The last elements of a loop, fewer than W; the rest of the vector is 1, in the domain of every function.
+static inline V load_part(const T *p, int64_t n)
+{
+    V v = splat(1);
+    memcpy(&v, p, (size_t)n * sizeof(T));
+    return v;
+}
+static inline void store_part(T *p, V v, int64_t n) { memcpy(p, &v, (size_t)n * sizeof(T)); }
+static inline V select(VI mask, V a, V b) { return (V)((mask & (VI)a) | (~mask & (VI)b)); }
+
+#define vabs FN(vabs)
+#define vnan FN(vnan)
+#define vsqrt FN(vsqrt)
+#define vfloor FN(vfloor)
+#define vtrunc FN(vtrunc)
+#define vround FN(vround)
+#define vclamp FN(vclamp)
+static inline V vabs(V x) { return (V)((VI)x & ~(VI)splat((T)-0.0)); }
+static inline VI vnan(V x) { return x != x; }
+static inline V vsqrt(V x)
+{
+    for (int k = 0; k < W; k++)
+        x[k] = sizeof(T) == 4 ? (T)__builtin_sqrtf((float)x[k]) : (T)__builtin_sqrt(x[k]);
+    return x;
+}
+static inline V vfloor(V x) { return SL(floor, )(x); }
+static inline V vtrunc(V x) { return SL(trunc, )(x); }
+static inline V vround(V x) { return SL(rint, )(x); }
+static inline V vclamp(V x, V low, V high)
+{
+    x = select(x < low, low, x);
+    return select(x > high, high, x);
+}
+
+// x: the elements; p: the numbers. `setup` runs once.
+#define UNARY(name, setup, result)                                                                                     \
+    static void FN(name)(void *out, const void *const *in, int64_t n, unsigned scalars, PwParams *p)                   \
+    {                                                                                                                  \
+        (void)scalars;                                                                                                 \
+        (void)p;                                                                                                       \
+        const T *a = in[0];                                                                                            \
+        T *o = out;                                                                                                    \
+        setup;                                                                                                         \
+        int64_t i = 0;                                                                                                 \
+        for (; i + W <= n; i += W) {                                                                                   \
+            V x = load(a + i);                                                                                         \
+            store(o + i, result);                                                                                      \
+        }                                                                                                              \
+        if (i < n) {                                                                                                   \
+            V x = load_part(a + i, n - i);                                                                             \
+            store_part(o + i, result, n - i);                                                                          \
+        }                                                                                                              \
+    }
+#define NONE ((void)0)
+
+UNARY(neg, NONE, -x)
+UNARY(abs, NONE, vabs(x))
+UNARY(sign, NONE, (V)((VI)splat(1) & (VI)(x > 0)) - (V)((VI)splat(1) & (VI)(x < 0)))
+UNARY(ceil, NONE, SL(ceil, )(x))
+UNARY(floor, NONE, vfloor(x))
+UNARY(round, NONE, vround(x))
+UNARY(round_decimals, T ten = (T)__builtin_pow(10, __builtin_fabs(p->f[0])); bool up = p->f[0] < 0,
+      up ? vround(x / ten) * ten : vround(x *ten) / ten)
+UNARY(trunc, NONE, vtrunc(x))
+UNARY(frac, NONE, x - vtrunc(x))
+UNARY(sqrt, NONE, vsqrt(x))
+UNARY(rsqrt, NONE, 1 / vsqrt(x))
+UNARY(reciprocal, NONE, 1 / x)
+UNARY(square, NONE, x *x)
+UNARY(exp, NONE, SL(exp, u10)(x))
+UNARY(exp2, NONE, SL(exp2, u10)(x))
+UNARY(expm1, NONE, SL(expm1, u10)(x))
+UNARY(log, NONE, SL(log, u10)(x))
+UNARY(log2, NONE, SL(log2, u10)(x))
+UNARY(log10, NONE, SL(log10, u10)(x))
+UNARY(log1p, NONE, SL(log1p, u10)(x))
+UNARY(sin, NONE, SL(sin, u10)(x))
+UNARY(cos, NONE, SL(cos, u10)(x))
+UNARY(tan, NONE, SL(tan, u10)(x))
+UNARY(asin, NONE, SL(asin, u10)(x))
+UNARY(acos, NONE, SL(acos, u10)(x))
+UNARY(atan, NONE, SL(atan, u10)(x))
+UNARY(sinh, NONE, SL(sinh, u10)(x))
+UNARY(cosh, NONE, SL(cosh, u10)(x))
+UNARY(tanh, NONE, SL(tanh, u10)(x))
+UNARY(asinh, NONE, SL(asinh, u10)(x))
+UNARY(acosh, NONE, SL(acosh, u10)(x))
+UNARY(atanh, NONE, SL(atanh, u10)(x))
+UNARY(erf, NONE, SL(erf, u10)(x))
+UNARY(erfc, NONE, SL(erfc, u15)(x))
+UNARY(lgamma, NONE, SL(lgamma, u10)(x))
+UNARY(sigmoid, NONE, 1 / (1 + SL(exp, u10)(-x)))
+UNARY(silu, NONE, x / (1 + SL(exp, u10)(-x)))
+UNARY(relu, NONE, select((x > 0) | vnan(x), x, (V){0}))
+UNARY(leaky_relu, T slope = (T)p->f[0], select(x > 0, x, x *slope))
+UNARY(clamp, V low = splat((T)p->f[0]); V high = splat((T)p->f[1]), vclamp(x, low, high))
+UNARY(hardsigmoid, NONE, vclamp(x + 3, (V){0}, splat(6)) / 6)
+UNARY(hardswish, NONE, x *vclamp(x + 3, (V){0}, splat(6)) / 6)
+UNARY(hardshrink, T lambda = (T)p->f[0], select((x >= -lambda) & (x <= lambda), (V){0}, x))
+UNARY(softshrink, T lambda = (T)p->f[0], select(x > lambda, x - lambda, select(x < -lambda, x + lambda, select(vnan(x), x, (V){0}))))
+UNARY(threshold, T at = (T)p->f[0]; V value = splat((T)p->f[1]), select(x <= at, value, x))
+UNARY(logit, T eps = (T)p->f[0];
+      V low = splat(eps < 0 ? (T)-__builtin_inf() : eps); V high = splat(eps < 0 ? (T)__builtin_inf() : 1 - eps),
+      ({
+          V c = vclamp(x, low, high);
+          SL(log, u10)(c / (1 - c));
+      }))
+UNARY(gelu, NONE, x *(T)0.5 * (1 + SL(erf, u10)(x * (T)0.70710678118654752440)))
+UNARY(gelu_tanh, NONE, (T)0.5 * x * (1 + SL(tanh, u10)((T)0.79788456080286535588 * (x + (T)0.044715 * x * x * x))))
+// tanh(log1p(e)) = (e² + 2e) / (e² + 2e + 2) with e = exp(x); beyond 20 it is 1.
+UNARY(mish, NONE, ({
+          V e = SL(exp, u10)(select(x > 20, splat(20), x));
+          V q = e * (e + 2);
+          x *(q / (q + 2));
+      }))
+UNARY(softplus, T beta = (T)p->f[0]; T at = (T)p->f[1],
+      select(x * beta > at, x, SL(log1p, u10)(SL(exp, u10)(x * beta)) / beta))
+UNARY(logsigmoid, NONE, select(x < 0, x, (V){0}) - SL(log1p, u10)(SL(exp, u10)(-vabs(x))))
+// numbers: alpha, scale, input_scale
+UNARY(elu, T negative = (T)(p->f[0] * p->f[1]); T scale = (T)p->f[1]; T inside = (T)p->f[2],
+      select(x <= 0, SL(expm1, u10)(x * inside) * negative, x *scale))
+UNARY(nan_to_num, V nan = splat((T)p->f[0]); V top = splat((T)p->f[1]); V bottom = splat((T)p->f[2]),
+      select(vnan(x), nan, select(x == (T)__builtin_inf(), top, select(x == (T)-__builtin_inf(), bottom, x))))
+
+// x, y: the elements; either may be one element repeated.
+#define BINARY_LOOP(get_x, get_x_part, get_y, get_y_part, result)                                                      \
+    int64_t i = 0;                                                                                                     \
+    for (; i + W <= n; i += W) {                                                                                       \
+        V x = get_x, y = get_y;                                                                                        \
+        store(o + i, result);                                                                                          \
+    }                                                                                                                  \
+    if (i < n) {                                                                                                       \
+        V x = get_x_part, y = get_y_part;                                                                              \
+        store_part(o + i, result, n - i);                                                                              \
+    }
+#define BINARY(name, setup, result)                                                                                    \
+    static void FN(name)(void *out, const void *const *in, int64_t n, unsigned scalars, PwParams *p)                   \
+    {                                                                                                                  \
+        (void)p;                                                                                                       \
+        const T *a = in[0], *b = in[1];                                                                                \
+        T *o = out;                                                                                                    \
+        setup;                                                                                                         \
+        if (scalars == 0) {                                                                                            \
+            BINARY_LOOP(load(a + i), load_part(a + i, n - i), load(b + i), load_part(b + i, n - i), result)            \
+        } else if (scalars == 1) {                                                                                     \
+            V one = splat(*a);                                                                                         \
+            BINARY_LOOP(one, one, load(b + i), load_part(b + i, n - i), result)                                        \
+        } else {                                                                                                       \
+            V one = splat(*b);                                                                                         \
+            BINARY_LOOP(load(a + i), load_part(a + i, n - i), one, one, result)                                        \
+        }                                                                                                              \
+    }
+
+BINARY(add, NONE, x + y)
+BINARY(sub, NONE, x - y)
+BINARY(mul, NONE, x *y)
+BINARY(div, NONE, x / y)
+BINARY(add_alpha, T alpha = (T)p->f[0], x + alpha * y)
+BINARY(div_trunc, NONE, vtrunc(x / y))
+BINARY(atan2, NONE, SL(atan2, u10)(x, y))
+BINARY(hypot, NONE, SL(hypot, u05)(x, y))
+BINARY(maximum, NONE, select((x > y) | vnan(x), x, y))
+BINARY(minimum, NONE, select((x < y) | vnan(x), x, y))
+BINARY(fmax, NONE, select((x > y) | vnan(y), x, y))
+BINARY(fmin, NONE, select((x < y) | vnan(y), x, y))
+BINARY(copysign, NONE, (V)(((VI)x & ~(VI)splat((T)-0.0)) | ((VI)y & (VI)splat((T)-0.0))))
+BINARY(prelu, NONE, select(x > 0, x, x *y))
+BINARY(glu, NONE, x / (1 + SL(exp, u10)(-y)))
+BINARY(pow_any, NONE, SL(pow, u10)(x, y))
+
+UNARY(cube, NONE, x *x *x)
+UNARY(reciprocal_square, NONE, 1 / (x * x))
+// Common exponents as PyTorch computes them.
+static void FN(pow)(void *out, const void *const *in, int64_t n, unsigned scalars, PwParams *p)
+{
+    PwLoop loop = FN(pow_any);
+    if (scalars == 2) {
+        T e = *(const T *)in[1];
+        loop = e == 2 ? FN(square) : e == (T)0.5 ? FN(sqrt) : e == 3 ? FN(cube) : e == (T)-0.5 ? FN(rsqrt)
+             : e == -1 ? FN(reciprocal) : e == -2 ? FN(reciprocal_square) : FN(pow_any);
+    }
+    loop(out, in, n, scalars, p);
+}
+
+#define TERNARY(name, setup, result)                                                                                   \
+    static void FN(name)(void *out, const void *const *in, int64_t n, unsigned scalars, PwParams *p)                   \
+    {                                                                                                                  \
+        (void)scalars;                                                                                                 \
+        (void)p;                                                                                                       \
+        const T *a = in[0], *b = in[1], *c = in[2];                                                                    \
+        T *o = out;                                                                                                    \
+        setup;                                                                                                         \
+        int64_t i = 0;                                                                                                 \
+        for (; i + W <= n; i += W) {                                                                                   \
+            V x = load(a + i), y = load(b + i), z = load(c + i);                                                       \
+            store(o + i, result);                                                                                      \
+        }                                                                                                              \
+        if (i < n) {                                                                                                   \
+            V x = load_part(a + i, n - i), y = load_part(b + i, n - i), z = load_part(c + i, n - i);                   \
+            store_part(o + i, result, n - i);                                                                          \
+        }                                                                                                              \
+    }
+TERNARY(lerp, NONE, select(vabs(z) < (T)0.5, x + z * (y - x), y - (y - x) * (1 - z)))
+TERNARY(addcmul, T value = (T)p->f[0], x + value * y * z)
+TERNARY(addcdiv, T value = (T)p->f[0], x + value * y / z)
+TERNARY(clamp_tensor, NONE, ({
+            V low = select((x < y) | vnan(y), y, x);
+            select((low > z) | vnan(z), z, low);
+        }))
+
+// Results of type bool never share memory with operands of type T.
+#define COMPARE(name, result)                                                                                          \
+    static void FN(name)(void *out, const void *const *in, int64_t n, unsigned scalars, PwParams *p)                   \
+    {                                                                                                                  \
+        (void)p;                                                                                                       \
+        const T *restrict a = in[0], *restrict b = in[1];                                                              \
+        uint8_t *restrict o = out;                                                                                     \
+        if (scalars == 0) {                                                                                            \
+            for (int64_t i = 0; i < n; i++) {                                                                          \
+                T x = a[i], y = b[i];                                                                                  \
+                o[i] = result;                                                                                         \
+            }                                                                                                          \
+        } else if (scalars == 1) {                                                                                     \
+            T x = *a;                                                                                                  \
+            for (int64_t i = 0; i < n; i++) {                                                                          \
+                T y = b[i];                                                                                            \
+                o[i] = result;                                                                                         \
+            }                                                                                                          \
+        } else {                                                                                                       \
+            T y = *b;                                                                                                  \
+            for (int64_t i = 0; i < n; i++) {                                                                          \
+                T x = a[i];                                                                                            \
+                o[i] = result;                                                                                         \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+COMPARE(eq, x == y)
+COMPARE(ne, x != y)
+COMPARE(lt, x < y)
+COMPARE(le, x <= y)
+COMPARE(gt, x > y)
+COMPARE(ge, x >= y)
+COMPARE(logical_and, (x != 0) & (y != 0))
+COMPARE(logical_or, (x != 0) | (y != 0))
+COMPARE(logical_xor, (x != 0) ^ (y != 0))
+
+#define TEST(name, result)                                                                                             \
+    static void FN(name)(void *out, const void *const *in, int64_t n, unsigned scalars, PwParams *p)                   \
+    {                                                                                                                  \
+        (void)scalars;                                                                                                 \
+        (void)p;                                                                                                       \
+        const T *restrict a = in[0];                                                                                   \
+        uint8_t *restrict o = out;                                                                                     \
+        for (int64_t i = 0; i < n; i++) {                                                                              \
+            T x = a[i];                                                                                                \
+            o[i] = result;                                                                                             \
+        }                                                                                                              \
+    }
+TEST(isnan, x != x)
+TEST(isinf, x == (T)__builtin_inf() || x == (T)-__builtin_inf())
+TEST(isfinite, x - x == 0)
+TEST(isposinf, x == (T)__builtin_inf())
+TEST(isneginf, x == (T)-__builtin_inf())
+TEST(signbit, __builtin_signbit(x) != 0)
+TEST(logical_not, x == 0)
+
+// The loops above as X(operator, name) rows; expanded for each type by vec_both.h.
+#undef VEC_LOOPS
+#define VEC_LOOPS(X)                                                                                                   \
+    X(NEG, neg) X(ABS, abs) X(SIGN, sign) X(SGN, sign) X(CEIL, ceil) X(FLOOR, floor) X(ROUND, round)                   \
+    X(ROUND_DECIMALS, round_decimals) X(TRUNC, trunc) X(FRAC, frac) X(SQRT, sqrt) X(RSQRT, rsqrt)                      \
+    X(RECIPROCAL, reciprocal) X(SQUARE, square) X(EXP, exp) X(EXP2, exp2) X(EXPM1, expm1) X(LOG, log) X(LOG2, log2)    \
+    X(LOG10, log10) X(LOG1P, log1p) X(SIN, sin) X(COS, cos) X(TAN, tan) X(ASIN, asin) X(ACOS, acos) X(ATAN, atan)      \
+    X(SINH, sinh) X(COSH, cosh) X(TANH, tanh) X(ASINH, asinh) X(ACOSH, acosh) X(ATANH, atanh) X(SIGMOID, sigmoid)      \
+    X(LOGIT, logit) X(RELU, relu) X(LEAKY_RELU, leaky_relu) X(ELU, elu) X(GELU, gelu) X(GELU_TANH, gelu_tanh)          \
+    X(SILU, silu) X(MISH, mish) X(SOFTPLUS, softplus) X(CLAMP, clamp) X(HARDSWISH, hardswish)                          \
+    X(HARDSIGMOID, hardsigmoid) X(HARDSHRINK, hardshrink) X(SOFTSHRINK, softshrink) X(THRESHOLD, threshold)            \
+    X(LOGSIGMOID, logsigmoid) X(ERF, erf) X(ERFC, erfc) X(LGAMMA, lgamma) X(NAN_TO_NUM, nan_to_num) X(ISNAN, isnan)    \
+    X(ISINF, isinf) X(ISFINITE, isfinite) X(ISPOSINF, isposinf) X(ISNEGINF, isneginf) X(SIGNBIT, signbit)              \
+    X(LOGICAL_NOT, logical_not) X(ADD, add) X(SUB, sub) X(MUL, mul) X(DIV, div) X(ADD_ALPHA, add_alpha)                \
+    X(DIV_TRUNC, div_trunc) X(POW, pow) X(ATAN2, atan2) X(MAXIMUM, maximum) X(MINIMUM, minimum) X(FMAX, fmax)          \
+    X(FMIN, fmin) X(EQ, eq) X(NE, ne) X(LT, lt) X(LE, le) X(GT, gt) X(GE, ge) X(LOGICAL_AND, logical_and)              \
+    X(LOGICAL_OR, logical_or) X(LOGICAL_XOR, logical_xor) X(HYPOT, hypot) X(COPYSIGN, copysign) X(PRELU, prelu)        \
+    X(GLU, glu) X(LERP, lerp) X(ADDCMUL, addcmul) X(ADDCDIV, addcdiv) X(CLAMP_TENSOR, clamp_tensor)
+
+#undef V
+#undef VI
+#undef W
+#undef load
+#undef store
+#undef splat
+#undef load_part
+#undef store_part
+#undef select
+#undef vabs
+#undef vnan
+#undef vsqrt
+#undef vfloor
+#undef vtrunc
+#undef vround
+#undef vclamp
+#undef UNARY
+#undef NONE
+#undef BINARY_LOOP
+#undef BINARY
+#undef TERNARY
+#undef COMPARE
+#undef TEST

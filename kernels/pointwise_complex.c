@@ -1,0 +1,115 @@
+// Inner loops of elementwise operators for complex numbers, through the C library's complex functions.
+#include "kernels/pointwise_loops.h"
+
+#include <complex.h>
+#include <math.h>
+
+#define UNARY(T, R, S, name, expr)                                                                                     \
+    static void S##_##name(void *out, const void *const *in, int64_t n, unsigned scalars, PwParams *p)                 \
+    {                                                                                                                  \
+        (void)scalars;                                                                                                 \
+        (void)p;                                                                                                       \
+        const T *a = in[0];                                                                                            \
+        R *o = out;                                                                                                    \
+        for (int64_t i = 0; i < n; i++) {                                                                              \
+            T x = a[i];                                                                                                \
+            o[i] = (R)(expr);                                                                                          \
+        }                                                                                                              \
+    }
+#define BINARY(T, R, S, name, expr)                                                                                    \
+    static void S##_##name(void *out, const void *const *in, int64_t n, unsigned scalars, PwParams *p)                 \
+    {                                                                                                                  \
+        (void)p;                                                                                                       \
+        const T *a = in[0], *b = in[1];                                                                                \
+        R *o = out;                                                                                                    \
+        for (int64_t i = 0; i < n; i++) {                                                                              \
+            T x = a[scalars & 1 ? 0 : i], y = b[scalars & 2 ? 0 : i];                                                  \
+            o[i] = (R)(expr);                                                                                          \
+        }                                                                                                              \
+    }
+#define TERNARY(T, S, name, expr)                                                                                      \
+    static void S##_##name(void *out, const void *const *in, int64_t n, unsigned scalars, PwParams *p)                 \
+    {                                                                                                                  \
+        (void)scalars;                                                                                                 \
+        const T *a = in[0], *b = in[1], *c = in[2];                                                                    \
+        T *o = out;                                                                                                    \
+        for (int64_t i = 0; i < n; i++) {                                                                              \
+            T x = a[i], y = b[i], z = c[i];                                                                            \
+            o[i] = (expr);                                                                                             \
+        }                                                                                                              \
+    }
+
+// PyTorch multiplies and divides without the C standard's care for infinities.
+#define MUL_LOOP(T, F, S)                                                                                              \
+    static T S##_product(T x, T y)                                                                                     \
+    {                                                                                                                  \
+        F a = (F)creal(x), b = (F)cimag(x), c = (F)creal(y), d = (F)cimag(y);                                          \
+        T r;                                                                                                           \
+        ((F *)&r)[0] = a * c - b * d;                                                                                  \
+        ((F *)&r)[1] = a * d + b * c;                                                                                  \
+        return r;                                                                                                      \
+    }
+
+#define COMPLEX_LOOPS(T, F, S, sfx)                                                                                    \
+    MUL_LOOP(T, F, S)                                                                                                  \
+    UNARY(T, T, S, neg, -x)                                                                                            \
+    UNARY(T, F, S, abs, cabs##sfx(x))                                                                                  \
+    UNARY(T, F, S, angle, carg##sfx(x))                                                                                \
+    UNARY(T, F, S, real, creal##sfx(x))                                                                                \
+    UNARY(T, F, S, imag, cimag##sfx(x))                                                                                \
+    UNARY(T, T, S, sgn, x == 0 ? 0 : x / cabs##sfx(x))                                                                 \
+    UNARY(T, T, S, conj, conj##sfx(x))                                                                                 \
+    UNARY(T, T, S, sqrt, csqrt##sfx(x))                                                                                \
+    UNARY(T, T, S, rsqrt, 1 / csqrt##sfx(x))                                                                           \
+    UNARY(T, T, S, reciprocal, 1 / x)                                                                                  \
+    UNARY(T, T, S, square, S##_product(x, x))                                                                          \
+    UNARY(T, T, S, exp, cexp##sfx(x))                                                                                  \
+    UNARY(T, T, S, log, clog##sfx(x))                                                                                  \
+    UNARY(T, T, S, sin, csin##sfx(x))                                                                                  \
+    UNARY(T, T, S, cos, ccos##sfx(x))                                                                                  \
+    UNARY(T, T, S, tan, ctan##sfx(x))                                                                                  \
+    UNARY(T, T, S, asin, casin##sfx(x))                                                                                \
+    UNARY(T, T, S, acos, cacos##sfx(x))                                                                                \
+    UNARY(T, T, S, atan, catan##sfx(x))                                                                                \
+    UNARY(T, T, S, sinh, csinh##sfx(x))                                                                                \
+    UNARY(T, T, S, cosh, ccosh##sfx(x))                                                                                \
+    UNARY(T, T, S, tanh, ctanh##sfx(x))                                                                                \
+    UNARY(T, T, S, sigmoid, 1 / (1 + cexp##sfx(-x)))                                                                   \
+    UNARY(T, T, S, silu, x / (1 + cexp##sfx(-x)))                                                                      \
+    UNARY(T, uint8_t, S, isnan, isnan(creal(x)) || isnan(cimag(x)))                                                    \
+    UNARY(T, uint8_t, S, isinf, isinf(creal(x)) || isinf(cimag(x)))                                                    \
+    UNARY(T, uint8_t, S, isfinite, isfinite(creal(x)) && isfinite(cimag(x)))                                           \
+    UNARY(T, uint8_t, S, logical_not, x == 0)                                                                          \
+    BINARY(T, T, S, add, x + y)                                                                                        \
+    BINARY(T, T, S, sub, x - y)                                                                                        \
+    BINARY(T, T, S, mul, S##_product(x, y))                                                                            \
+    BINARY(T, T, S, div, x / y)                                                                                        \
+    BINARY(T, T, S, add_alpha, x + (F)p->f[0] * y)                                                                     \
+    BINARY(T, T, S, pow, y == 2 ? S##_product(x, x) : x == 0 && y == 0 ? 1 : cpow##sfx(x, y))                          \
+    BINARY(T, uint8_t, S, eq, x == y)                                                                                  \
+    BINARY(T, uint8_t, S, ne, x != y)                                                                                  \
+    BINARY(T, uint8_t, S, logical_and, x != 0 && y != 0)                                                               \
+    BINARY(T, uint8_t, S, logical_or, x != 0 || y != 0)                                                                \
+    BINARY(T, uint8_t, S, logical_xor, (x != 0) != (y != 0))                                                           \
+    TERNARY(T, S, addcmul, x + (F)p->f[0] * S##_product(y, z))                                                         \
+    TERNARY(T, S, addcdiv, x + (F)p->f[0] * y / z)
+
+#define COMPLEX_TABLE(S)                                                                                               \
+    {                                                                                                                  \
+        [PW_NEG] = S##_neg, [PW_ABS] = S##_abs, [PW_ANGLE] = S##_angle, [PW_REAL] = S##_real, [PW_IMAG] = S##_imag,    \
+        [PW_SGN] = S##_sgn, [PW_CONJ] = S##_conj, [PW_SQRT] = S##_sqrt, [PW_RSQRT] = S##_rsqrt,                        \
+        [PW_RECIPROCAL] = S##_reciprocal, [PW_SQUARE] = S##_square, [PW_EXP] = S##_exp, [PW_LOG] = S##_log,            \
+        [PW_SIN] = S##_sin, [PW_COS] = S##_cos, [PW_TAN] = S##_tan, [PW_ASIN] = S##_asin, [PW_ACOS] = S##_acos,        \
+        [PW_ATAN] = S##_atan, [PW_SINH] = S##_sinh, [PW_COSH] = S##_cosh, [PW_TANH] = S##_tanh,                        \
+        [PW_SIGMOID] = S##_sigmoid, [PW_SILU] = S##_silu, [PW_ISNAN] = S##_isnan, [PW_ISINF] = S##_isinf,              \
+        [PW_ISFINITE] = S##_isfinite, [PW_LOGICAL_NOT] = S##_logical_not, [PW_ADD] = S##_add, [PW_SUB] = S##_sub,      \
+        [PW_MUL] = S##_mul, [PW_DIV] = S##_div, [PW_ADD_ALPHA] = S##_add_alpha, [PW_POW] = S##_pow,                    \
+        [PW_EQ] = S##_eq, [PW_NE] = S##_ne, [PW_LOGICAL_AND] = S##_logical_and, [PW_LOGICAL_OR] = S##_logical_or,      \
+        [PW_LOGICAL_XOR] = S##_logical_xor, [PW_ADDCMUL] = S##_addcmul, [PW_ADDCDIV] = S##_addcdiv                     \
+    }
+
+COMPLEX_LOOPS(float complex, float, c64, f)
+COMPLEX_LOOPS(double complex, double, c128, )
+
+const PwLoop PW_LOOPS_C64[PW_COUNT] = COMPLEX_TABLE(c64);
+const PwLoop PW_LOOPS_C128[PW_COUNT] = COMPLEX_TABLE(c128);
