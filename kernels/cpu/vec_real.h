@@ -121,7 +121,7 @@ UNARY(clamp, V low = splat((T)p->f[0]); V high = splat((T)p->f[1]), vclamp(x, lo
 UNARY(hardsigmoid, NONE, vclamp(x + 3, (V){0}, splat(6)) / 6)
 UNARY(hardswish, NONE, x *vclamp(x + 3, (V){0}, splat(6)) / 6)
 UNARY(hardshrink, T lambda = (T)p->f[0], select((x >= -lambda) & (x <= lambda), (V){0}, x))
-UNARY(softshrink, T lambda = (T)p->f[0], select(x > lambda, x - lambda, select(x < -lambda, x + lambda, select(vnan(x), x, (V){0}))))
+UNARY(softshrink, T lambda = (T)p->f[0], select(x > lambda, x - lambda, select(x < -lambda, x + lambda, (V){0})))
 UNARY(threshold, T at = (T)p->f[0]; V value = splat((T)p->f[1]), select(x <= at, value, x))
 UNARY(logit, T eps = (T)p->f[0];
       V low = splat(eps < 0 ? (T)-__builtin_inf() : eps); V high = splat(eps < 0 ? (T)__builtin_inf() : 1 - eps),
