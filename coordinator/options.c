@@ -34,11 +34,13 @@ typedef struct OptionRow {
 #define AT(field) offsetof(Options, field)
 
 static const OptionRow table[] = {
-    {"input", 'i', LIST, RUN | BENCH, true, "ARG=/DATASET[,…]", NULL, NULL, 0, AT(inputs),
+    {"input", 'i', LIST, RUN, true, "ARG=/DATASET[,…]", NULL, NULL, 0, AT(inputs),
      "bind an argument of the method to a data set; may be repeated. Without it an argument takes the data set of its "
      "name, or a single argument the single data set. What the data set needs first follows the name: cast=f32, "
-     "scale=1/255, mean=0.5:0.4:0.4, std=0.2:0.2:0.2, permute=0:3:1:2. For bench: the shape of a synthetic input, "
-     "'f32[64,3,224,224]', one per argument (or ARG=f32[…]); i64[8]<100 draws numbers below 100"},
+     "scale=1/255, mean=0.5:0.4:0.4, std=0.2:0.2:0.2, permute=0:3:1:2"},
+    {"input", 'i', LIST, BENCH, true, "[ARG=]SPEC", NULL, NULL, 0, AT(inputs),
+     "a synthetic argument, by name or in order: f32[64,3,224,224] draws from [0, 1), i64[8,128]<1000 whole numbers below "
+     "1000 (10 without a bound); numbers and True or False for arguments that are no tensors"},
     {"output", 'o', TEXT, RUN, false, "FILE", NULL, NULL, 0, AT(output),
      "write results here (default: DATA.out.h5 in the working directory)"},
     {"batch-size", 'b', INTEGER, RUN, false, "N", NULL, NULL, 1, AT(batch_size),
