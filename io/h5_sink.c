@@ -516,6 +516,7 @@ static Status resume_from(H5Sink *s, H5Source *f, const SinkAttr *attrs, int att
     if (s->complete) {
         TRY(alloc_batches(s));
         memset(s->map, BATCH_DONE, (size_t)s->batches);
+        journal_remove(s->journal_path); // the run was killed just before it did so
         return ST_OK;
     }
     TRY(alloc_batches(s));
