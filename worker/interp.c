@@ -172,43 +172,55 @@ static void frame_release_registers(const Activation *f)
 }
 
 // ---- operands
+//
+// Values are copied field by field: a 16-byte copy of what was just written as a tag and a payload has to wait for both
+// stores to reach the cache, which costs more than most scalar operators.
 
-static inline IValue operand_borrow(const Activation *f, Operand o)
+static inline void value_copy(IValue *to, const IValue *from)
 {
-    return o & OPERAND_CONSTANT ? f->constants[o & OPERAND_INDEX] : f->registers[o & OPERAND_INDEX];
+    to->tag = from->tag;
+    to->as.i = from->as.i;
 }
 
-// The value with a reference of its own: moved out when it dies here.
-static inline IValue operand_take(const Activation *f, Operand o)
+static inline const IValue *operand_at(const Activation *f, Operand o)
 {
-    if (o & OPERAND_CONSTANT)
-        return value_retain(f->constants[o & OPERAND_INDEX]);
-    IValue *r = &f->registers[o & OPERAND_INDEX];
-    IValue v = *r;
+    return o & OPERAND_CONSTANT ? &f->constants[o & OPERAND_INDEX] : &f->registers[o & OPERAND_INDEX];
+}
+
+static inline IValue operand_borrow(const Activation *f, Operand o) { return *operand_at(f, o); }
+
+// *to becomes the value with a reference of its own: moved out when it dies here.
+static inline void operand_take(const Activation *f, Operand o, IValue *to)
+{
+    const IValue *from = operand_at(f, o);
+    value_copy(to, from);
     if (o & OPERAND_DIES)
-        r->tag = TAG_NONE;
-    else
-        value_retain(v);
-    return v;
+        f->registers[o & OPERAND_INDEX].tag = TAG_NONE;
+    else if (to->tag >= TAG_FIRST_COUNTED)
+        to->as.obj->refs++;
 }
 
 static inline void operand_kill(const Activation *f, Operand o)
 {
     if (o & OPERAND_DIES) {
         IValue *r = &f->registers[o & OPERAND_INDEX];
-        IValue v = *r;
+        uint8_t tag = r->tag;
         r->tag = TAG_NONE;
-        value_release(v);
+        if (tag >= TAG_FIRST_COUNTED && --r->as.obj->refs == 0)
+            value_free((IValue){.tag = tag, .as.obj = r->as.obj});
     }
 }
 
-static inline void operand_store(const Activation *f, Operand o, IValue v)
+static inline void operand_store(const Activation *f, Operand o, const IValue *v)
 {
     if ((o & OPERAND_INDEX) == OPERAND_NONE)
-        value_release(v);
+        value_release(*v);
     else
-        f->registers[o & OPERAND_INDEX] = v;
+        value_copy(&f->registers[o & OPERAND_INDEX], v);
 }
+
+// For results that are no array element.
+static inline void operand_give(const Activation *f, Operand o, IValue v) { operand_store(f, o, &v); }
 
 // ---- operators
 
@@ -242,17 +254,15 @@ static Status plain_list(Lane *lane, const Site *site, uint32_t i, const ListObj
     return ST_OK;
 }
 
-static Status prepare_arguments(Lane *lane, const Site *site, const IValue *args, uint32_t count)
+// Reorders what the operator cannot read. Rare: only after a convolution and its like.
+static Status plain_arguments(Lane *lane, const Site *site, const IValue *args, uint32_t count)
 {
-    if (!(site->op->flags & OP_PRIVATE_LAYOUT))
-        for (uint32_t i = 0; i < count; i++) {
-            if (args[i].tag == TAG_TENSOR && args[i].as.tensor->view.layout != LAYOUT_STRIDED)
-                TRY(plain_argument(lane, site, i, args[i]));
-            else if (args[i].tag == TAG_LIST && args[i].as.list->len && args[i].as.list->items[0].tag == TAG_TENSOR)
-                TRY(plain_list(lane, site, i, args[i].as.list));
-        }
-    if ((site->op->flags & OP_WRITES_ARG0) && args[0].tag == TAG_TENSOR)
-        TRY(tensor_make_writable(args[0].as.tensor));
+    for (uint32_t i = 0; i < count; i++) {
+        if (args[i].tag == TAG_TENSOR && args[i].as.tensor->view.layout != LAYOUT_STRIDED)
+            TRY(plain_argument(lane, site, i, args[i]));
+        else if (args[i].tag == TAG_LIST && args[i].as.list->len && args[i].as.list->items[0].tag == TAG_TENSOR)
+            TRY(plain_list(lane, site, i, args[i].as.list));
+    }
     return ST_OK;
 }
 
@@ -277,11 +287,19 @@ static Status run_op(Machine *m, const Activation *f, const Insn *insn, const Op
     Site *site = &f->sites[insn->aux];
     IValue *args = f->scratch, *rets = f->scratch + insn->n_in;
     uint32_t n = insn->n_in;
-    for (uint32_t i = 0; i < n; i++)
-        args[i] = operand_borrow(f, o[i]);
+    bool look = false; // into an argument
+    for (uint32_t i = 0; i < n; i++) {
+        const IValue *v = operand_at(f, o[i]);
+        value_copy(&args[i], v);
+        if (v->tag >= TAG_FIRST_COUNTED)
+            look = look || v->tag == TAG_LIST || (v->tag == TAG_TENSOR && v->as.tensor->view.layout != LAYOUT_STRIDED);
+    }
     if (!site->op)
         return status_fail(ST_UNSUPPORTED, "operator " STR_FMT " is not implemented", STR_ARG(site->node->schema->full_name));
-    TRY(prepare_arguments(m->lane, site, args, n));
+    if (look && !(site->op->flags & OP_PRIVATE_LAYOUT))
+        TRY(plain_arguments(m->lane, site, args, n));
+    if ((site->op->flags & OP_WRITES_ARG0) && args[0].tag == TAG_TENSOR)
+        TRY(tensor_make_writable(args[0].as.tensor));
     m->lane->args = args;
     Status status = m->profile ? run_profiled(m->lane, site, args, rets) : site->op->fn(m->lane, site, args, rets);
     m->lane->args = NULL;
@@ -291,7 +309,7 @@ static Status run_op(Machine *m, const Activation *f, const Insn *insn, const Op
         operand_kill(f, o[i]);
     o += n;
     for (uint32_t i = 0; i < insn->n_out; i++)
-        operand_store(f, o[i], rets[i]);
+        operand_store(f, o[i], &rets[i]);
     return ST_OK;
 }
 
@@ -301,13 +319,15 @@ static void run_moves(const Activation *f, const Insn *insn, const Operand *o)
 {
     uint32_t n = insn->n_in;
     if (n == 1) {
-        operand_store(f, o[1], operand_take(f, o[0]));
+        IValue v;
+        operand_take(f, o[0], &v);
+        operand_store(f, o[1], &v);
         return;
     }
     for (uint32_t i = 0; i < n; i++)
-        f->scratch[i] = operand_take(f, o[i]);
+        operand_take(f, o[i], &f->scratch[i]);
     for (uint32_t i = 0; i < n; i++)
-        operand_store(f, o[n + i], f->scratch[i]);
+        operand_store(f, o[n + i], &f->scratch[i]);
 }
 
 static Status run_set_attr(Machine *m, const Activation *f, const Insn *insn, const Operand *o)
@@ -325,10 +345,10 @@ static Status run_set_attr(Machine *m, const Activation *f, const Insn *insn, co
         }
         object->head.refs++;
         m->undo[m->undo_count++] = (Undo){object, insn->aux, *slot};
-        *slot = operand_take(f, o[1]);
+        operand_take(f, o[1], slot);
     } else {
         IValue old = *slot;
-        *slot = operand_take(f, o[1]);
+        operand_take(f, o[1], slot);
         value_release(old);
     }
     operand_kill(f, o[0]);
@@ -362,8 +382,8 @@ static Status run_tuple_construct(const Activation *f, const Insn *insn, const O
     if (!t)
         return ST_MEMORY;
     for (uint32_t i = 0; i < insn->n_in; i++)
-        t->items[i] = operand_take(f, o[i]);
-    operand_store(f, o[insn->n_in], value_tuple_take(t));
+        operand_take(f, o[i], &t->items[i]);
+    operand_give(f, o[insn->n_in], value_tuple_take(t));
     return ST_OK;
 }
 
@@ -374,9 +394,9 @@ static Status run_list_construct(const Activation *f, const Insn *insn, const Op
     if (!l)
         return ST_MEMORY;
     for (uint32_t i = 0; i < insn->n_in; i++)
-        l->items[i] = operand_take(f, o[i]);
+        operand_take(f, o[i], &l->items[i]);
     l->len = insn->n_in;
-    operand_store(f, o[insn->n_in], value_list_take(l));
+    operand_give(f, o[insn->n_in], value_list_take(l));
     return ST_OK;
 }
 
@@ -385,7 +405,7 @@ static Status run_tuple_unpack(const Activation *f, const Insn *insn, const Oper
     IValue v = operand_borrow(f, o[0]);
     if (v.tag != TAG_TUPLE || v.as.tuple->len != insn->n_out)
         return status_fail(ST_INTERNAL, "a tuple of %u items was expected", insn->n_out);
-    v = operand_take(f, o[0]);
+    operand_take(f, o[0], &v);
     TupleObj *t = v.as.tuple;
     bool last = value_unique(v);
     for (uint32_t i = 0; i < insn->n_out; i++) {
@@ -394,7 +414,7 @@ static Status run_tuple_unpack(const Activation *f, const Insn *insn, const Oper
             t->items[i].tag = TAG_NONE;
         else
             value_retain(item);
-        operand_store(f, o[1 + i], item);
+        operand_store(f, o[1 + i], &item);
     }
     value_release(v);
     return ST_OK;
@@ -425,7 +445,7 @@ static Status run_data(Machine *m, const Activation *f, const Insn *insn, const 
     for (uint32_t i = 0; i < insn->n_in; i++)
         operand_kill(f, o[i]);
     for (uint32_t i = 0; i < insn->n_out; i++)
-        operand_store(f, o[insn->n_in + i], out[i]);
+        operand_store(f, o[insn->n_in + i], &out[i]);
     return ST_OK;
 }
 
@@ -481,7 +501,7 @@ static Status call(Machine *m, const Activation *f, const Code *target, const Op
     Activation callee;
     TRY(frame_push(m, target, &callee));
     for (uint32_t i = 0; i < n; i++)
-        callee.registers[i] = operand_take(f, o[i]);
+        operand_take(f, o[i], &callee.registers[i]);
     *result = value_none();
     m->lane->depth++;
     Status status = run(m, &callee, result);
@@ -497,7 +517,7 @@ static Status run_call(Machine *m, const Activation *f, const Insn *insn, const 
     if (insn->kind == INSN_FORK)
         TRY(value_future_take(result, &result));
     if (insn->n_out)
-        operand_store(f, o[insn->n_in], result);
+        operand_store(f, o[insn->n_in], &result);
     else
         value_release(result);
     return ST_OK;
@@ -512,7 +532,7 @@ static Status run_call_interface(Machine *m, const Activation *f, const Insn *in
         return status_fail(ST_INTERNAL, "no code for method " STR_FMT " of an interface", STR_ARG(n->name));
     IValue result;
     TRY(call(m, f, target, o, insn->n_in, &result));
-    operand_store(f, o[insn->n_in], result);
+    operand_store(f, o[insn->n_in], &result);
     return ST_OK;
 }
 
@@ -525,7 +545,7 @@ static Status run_call_special(Machine *m, const Activation *f, const Insn *insn
     if (m->lane->depth >= CALL_LIMIT || target->input_count < 1 || target->output_count > 1)
         return op_raise("maximum recursion depth exceeded (%d calls)", CALL_LIMIT);
     TRY(frame_push(m, target, &callee));
-    callee.registers[0] = operand_take(f, o[0]);
+    operand_take(f, o[0], &callee.registers[0]);
     IValue result = value_none();
     m->lane->depth++;
     Status status = run(m, &callee, &result);
@@ -533,7 +553,7 @@ static Status run_call_special(Machine *m, const Activation *f, const Insn *insn
     frame_pop(m, &callee, top);
     TRY(status);
     if (insn->n_out)
-        operand_store(f, o[insn->n_in], result);
+        operand_store(f, o[insn->n_in], &result);
     else
         value_release(result);
     return ST_OK;
@@ -571,13 +591,13 @@ static Status run(Machine *m, Activation *f, IValue *results)
             break;
         case INSN_JUMP: pc = insn->aux; break;
         case INSN_JUMP_FALSE:
-            if (!operand_borrow(f, o[0]).as.b)
+            if (!operand_at(f, o[0])->as.b)
                 pc = insn->aux;
             break;
         case INSN_LOOP: {
             IValue *counter = &f->registers[o[0]];
-            if (counter->as.i < operand_borrow(f, o[1]).as.i && operand_borrow(f, o[2]).as.b) {
-                operand_store(f, o[3], *counter);
+            if (counter->as.i < operand_at(f, o[1])->as.i && operand_at(f, o[2])->as.b) {
+                operand_store(f, o[3], counter);
                 counter->as.i++;
             } else {
                 pc = insn->aux;
@@ -586,12 +606,12 @@ static Status run(Machine *m, Activation *f, IValue *results)
         }
         case INSN_RETURN:
             for (uint32_t i = 0; i < insn->n_in; i++)
-                results[i] = operand_take(f, o[i]);
+                operand_take(f, o[i], &results[i]);
             return ST_OK;
         case INSN_GET_ATTR: {
             IValue v = value_retain(operand_borrow(f, o[0]).as.object->slots[insn->aux]);
             operand_kill(f, o[0]);
-            operand_store(f, o[1], v);
+            operand_store(f, o[1], &v);
             break;
         }
         case INSN_SET_ATTR: status = run_set_attr(m, f, insn, o); break;
@@ -610,7 +630,7 @@ static Status run(Machine *m, Activation *f, IValue *results)
         case INSN_CREATE_OBJECT: {
             Object *object = object_new(n->outputs[0]->type->cls);
             if (object)
-                operand_store(f, o[0], value_object_take(object));
+                operand_give(f, o[0], value_object_take(object));
             else
                 status = ST_MEMORY;
             break;
@@ -625,7 +645,7 @@ static Status run(Machine *m, Activation *f, IValue *results)
             IValue v = operand_borrow(f, o[0]);
             IValue result = value_retain(v.tag == TAG_FUTURE ? v.as.future->value : v);
             operand_kill(f, o[0]);
-            operand_store(f, o[1], result);
+            operand_store(f, o[1], &result);
             break;
         }
         case INSN_COUNT: status = status_fail(ST_INTERNAL, "instruction %d does not exist", insn->kind);

@@ -171,14 +171,21 @@ Status tensor_view(Lane *lane, Tensor *base, int ndim, const int64_t *size, cons
 {
     if (base->view.layout != LAYOUT_STRIDED)
         TRY(tensor_make_plain(lane, base));
-    View v = {.dtype = base->view.dtype, .layout = LAYOUT_STRIDED, .device = base->view.device, .ndim = (uint8_t)ndim};
+    Storage *s = base->storage;
+    s->refs++;
+    TRY(tensor_struct_take(s, (size_t)offset * dtype_size((DType)base->view.dtype), out));
+    Tensor *t = *out;
+    t->offset = offset;
+    t->requires_grad = base->requires_grad;
+    t->is_constant = base->is_constant;
+    t->view.dtype = base->view.dtype;
+    t->view.ndim = (uint8_t)ndim;
+    t->view.layout = LAYOUT_STRIDED;
+    t->view.device = base->view.device;
     for (int d = 0; d < ndim; d++) {
-        v.size[d] = size[d];
-        v.stride[d] = stride[d];
+        t->view.size[d] = size[d];
+        t->view.stride[d] = stride[d];
     }
-    TRY(tensor_of_storage(lane, base->storage, &v, offset, out));
-    (*out)->requires_grad = base->requires_grad;
-    (*out)->is_constant = base->is_constant;
     return ST_OK;
 }
 
