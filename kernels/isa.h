@@ -18,6 +18,12 @@ void kernel_thread_init(int threads);
 // ISA_VARIANTS(name, (parameters), (arguments)) defines name() from an always-inline name_body(): compiled once per set
 // and chosen at run time. The bodies are plain C without reassociation, so every variant computes the same bits.
 #define ISA_INLINE static inline __attribute__((always_inline))
+// Before a loop that reads and writes elements i only: buffers that are the same must not stop vectorisation.
+#if defined(__clang__)
+#define ISA_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define ISA_INDEPENDENT _Pragma("GCC ivdep")
+#endif
 #if defined(__x86_64__)
 #define ISA_TARGET_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))
 #define ISA_TARGET_AVX2 __attribute__((target("avx2,fma")))

@@ -13,3 +13,7 @@ const KernelOp kernel_linear = {"linear", VARIANTS(CPU("dnnl", dnnl_linear), CPU
 const KernelOp kernel_matmul = {"matmul", VARIANTS(CPU("dnnl", dnnl_matmul), CPU("reference", ref_matmul))};
 const KernelOp kernel_pool = {"pool", VARIANTS(CPU("dnnl", dnnl_pool), CPU("reference", ref_pool))};
 const KernelOp kernel_adaptive_pool = {"adaptive_pool", VARIANTS(CPU("dnnl", dnnl_adaptive_pool), CPU("reference", ref_adaptive_pool))};
+const KernelOp kernel_batch_norm = {"batch_norm", VARIANTS(CPU("vector", c_batch_norm), CPU("reference", ref_batch_norm))};
+const KernelOp kernel_layer_norm = {"layer_norm", VARIANTS(CPU("vector", c_layer_norm), CPU("reference", ref_layer_norm))};
+const KernelOp kernel_group_norm = {"group_norm", VARIANTS(CPU("vector", c_group_norm), CPU("reference", ref_group_norm))};
+const KernelOp kernel_softmax = {"softmax", VARIANTS(CPU("vector", c_softmax), CPU("reference", ref_softmax))};

@@ -30,6 +30,7 @@ void kernel_output(Kernel *k, int i, DType dtype, int ndim, const int64_t *size)
 // ---- activations
 
 #define ACT_LOOP(expr)                                                                                                 \
+    ISA_INDEPENDENT                                                                                                    \
     for (size_t i = 0; i < n; i++) {                                                                                   \
         float x = add ? y[i] + add[i] : y[i];                                                                          \
         y[i] = (expr);                                                                                                 \

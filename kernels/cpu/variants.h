@@ -22,6 +22,14 @@ KERNEL_VARIANT(ref_pool);
 KERNEL_VARIANT(ref_add_act);
 KERNEL_VARIANT(dnnl_adaptive_pool);
 KERNEL_VARIANT(ref_adaptive_pool);
+KERNEL_VARIANT(c_batch_norm);
+KERNEL_VARIANT(ref_batch_norm);
+KERNEL_VARIANT(c_layer_norm);
+KERNEL_VARIANT(ref_layer_norm);
+KERNEL_VARIANT(c_group_norm);
+KERNEL_VARIANT(ref_group_norm);
+KERNEL_VARIANT(c_softmax);
+KERNEL_VARIANT(ref_softmax);
 
 // Most references keep one malloc'ed struct.
 Status kernel_state_new(Kernel *k, size_t size, void **out); // zeroed
@@ -41,6 +49,8 @@ static inline bool any_private(const View *in, int n_in)
 // y[i] = act(y[i]), and y[i] = act(y[i] + add[i]).
 void act_f32(Act act, float lo, float hi, float *y, size_t n);
 void add_act_f32(Act act, float lo, float hi, float *y, const float *add, size_t n);
+// Rows of n elements; y may be x.
+void softmax_rows_f32(float *y, const float *x, int64_t rows, int64_t n);
 double act_f64(Act act, double lo, double hi, double y);
 
 // Any element type as double: what the references compute in. Integers above 2^53 lose bits, as nothing here needs them.
