@@ -133,7 +133,7 @@ static Status result_shape(const PwCall *c, View *result)
     return ST_OK;
 }
 
-static void shape_text(const View *v, char *text, size_t size)
+void shape_text(const View *v, char *text, size_t size)
 {
     size_t at = (size_t)snprintf(text, size, "[");
     for (int d = 0; d < v->ndim && at < size; d++)

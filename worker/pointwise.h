@@ -48,5 +48,7 @@ void pw_free_user(void *user);
 void elementwise_strides(View *out, int n, const View *const *in);
 // Gives an out= tensor another shape, as PyTorch does. ST_RAISED when its memory cannot change.
 Status out_resize(Lane *lane, Tensor *out, int ndim, const int64_t *size);
+// "[2, 3]"
+void shape_text(const View *v, char *text, size_t size);
 
 #endif
