@@ -539,6 +539,7 @@ void results_pack(Buf *out, const Results *r, const bool *send)
         buf_bytes(out, c->shape, n * (size_t)c->ndim * sizeof *c->shape);
         buf_bytes(out, c->offset, (n + 1) * sizeof *c->offset);
         buf_bytes(out, c->present, n);
+        wire_put_pad(out);
         buf_bytes(out, result_row(c, 0), c->offset[n]);
     }
 }
@@ -558,6 +559,7 @@ static Status unpack_column(Wire *in, Results *out)
     wire_get(in, c->shape, n * (size_t)ndim * sizeof *c->shape);
     wire_get(in, c->offset, (n + 1) * sizeof *c->offset);
     wire_get(in, c->present, n);
+    wire_pad(in);
     c->bytes = (uint8_t *)(uintptr_t)wire_bytes(in, c->offset[n]);
     c->filled = out->count;
     return ST_OK;

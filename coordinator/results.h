@@ -77,7 +77,8 @@ Status results_check(const Results *r, const SinkColumn *columns, int count);
 // Can column `c` be written in place as `planned`: fixed shape, the planned one?
 bool result_in_place(const ResultColumn *c, const SinkColumn *planned);
 
-// Self-describing bytes for the coordinator: errors, and the columns with `send[i]`.
+// Self-describing bytes for the coordinator: errors, and the columns with `send[i]`. They begin at a multiple of 16 in
+// the message.
 void results_pack(Buf *out, const Results *r, const bool *send);
 // The reverse; column bytes are borrowed from the message, so results_drop_borrowed it before the message goes.
 Status results_unpack(Wire *in, Results *out);

@@ -52,6 +52,10 @@ static inline const char *wire_text(Wire *w)
     return p;
 }
 
+// What follows is aligned to 16 in messages that begin at such an address; the reader skips the same bytes.
+static inline void wire_put_pad(Buf *b) { buf_fill(b, 0, -b->len & 15); }
+static inline void wire_pad(Wire *w) { wire_bytes(w, -(uintptr_t)w->at & 15); }
+
 static inline void wire_put_int(Buf *b, int64_t v) { buf_bytes(b, &v, sizeof v); }
 
 static inline void wire_put_text(Buf *b, const char *text)
