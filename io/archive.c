@@ -51,12 +51,30 @@ void archive_close(Archive *a)
     free(a);
 }
 
-const char *archive_path(const Archive *a) { return a->path; }
-int archive_version(const Archive *a) { return a->version; }
-size_t archive_count(const Archive *a) { return a->count; }
-const ArchiveRecord *archive_at(const Archive *a, size_t i) { return &a->records[i].public; }
-bool archive_has(const Archive *a, Str name) { return strmap_get(&a->by_name, name) != NULL; }
-Str archive_bytes(const Archive *a) { return a->bytes; }
+const char *archive_path(const Archive *a)
+{
+    return a->path;
+}
+int archive_version(const Archive *a)
+{
+    return a->version;
+}
+size_t archive_count(const Archive *a)
+{
+    return a->count;
+}
+const ArchiveRecord *archive_at(const Archive *a, size_t i)
+{
+    return &a->records[i].public;
+}
+bool archive_has(const Archive *a, Str name)
+{
+    return strmap_get(&a->by_name, name) != NULL;
+}
+Str archive_bytes(const Archive *a)
+{
+    return a->bytes;
+}
 
 // ---- inflating ----
 
@@ -132,8 +150,9 @@ static Status inflate_record(const Archive *a, Record *r, uint64_t offset)
 {
     const ZipEntry *e = &r->entry;
     if (e->size / INFLATE_RATIO_MAX > e->stored_size)
-        return status_fail(ST_BAD_MODEL, "%s: " STR_FMT ": %llu bytes cannot come out of %llu deflated ones: damaged archive",
-                           a->path, STR_ARG(r->public.name), (unsigned long long)e->size, (unsigned long long)e->stored_size);
+        return status_fail(
+            ST_BAD_MODEL, "%s: " STR_FMT ": %llu bytes cannot come out of %llu deflated ones: damaged archive", a->path,
+            STR_ARG(r->public.name), (unsigned long long)e->size, (unsigned long long)e->stored_size);
     char *out = malloc(e->size ? e->size : 1);
     struct archive *z = archive_read_new();
     Slice slice = {.data = {a->bytes.ptr + offset, e->stored_size}};
@@ -147,8 +166,8 @@ static Status inflate_record(const Archive *a, Record *r, uint64_t offset)
     if (!out || !z)
         st = status_no_memory(e->size);
     else if (!ok)
-        st = status_fail(ST_BAD_MODEL, "%s: " STR_FMT " at byte %llu does not inflate to the %llu bytes promised: %s", a->path,
-                         STR_ARG(r->public.name), (unsigned long long)offset, (unsigned long long)e->size,
+        st = status_fail(ST_BAD_MODEL, "%s: " STR_FMT " at byte %llu does not inflate to the %llu bytes promised: %s",
+                         a->path, STR_ARG(r->public.name), (unsigned long long)offset, (unsigned long long)e->size,
                          archive_error_string(z) ? archive_error_string(z) : "damaged archive");
     archive_read_free(z);
     if (st != ST_OK) {
@@ -176,12 +195,13 @@ Status archive_read(Archive *a, Str name, const ArchiveRecord **out)
     if (e->method == ZIP_DEFLATED)
         return inflate_record(a, r, offset);
     if (e->method != ZIP_STORED)
-        return status_fail(ST_BAD_MODEL, "%s: " STR_FMT " is compressed by method %d; PyTorch reads only stored and deflated "
-                                         "entries: zip the archive again without compression",
+        return status_fail(ST_BAD_MODEL,
+                           "%s: " STR_FMT " is compressed by method %d; PyTorch reads only stored and deflated "
+                           "entries: zip the archive again without compression",
                            a->path, STR_ARG(name), e->method);
     if (e->size != e->stored_size)
-        return status_fail(ST_BAD_MODEL, "%s: " STR_FMT ": a stored entry of %llu bytes claims %llu: damaged archive", a->path,
-                           STR_ARG(name), (unsigned long long)e->stored_size, (unsigned long long)e->size);
+        return status_fail(ST_BAD_MODEL, "%s: " STR_FMT ": a stored entry of %llu bytes claims %llu: damaged archive",
+                           a->path, STR_ARG(name), (unsigned long long)e->stored_size, (unsigned long long)e->size);
     r->public.data = (const uint8_t *)a->bytes.ptr + offset;
     r->public.offset = offset;
     r->public.mapped = true;
@@ -190,7 +210,8 @@ Status archive_read(Archive *a, Str name, const ArchiveRecord **out)
 
 // ---- recognition ----
 
-static const char save_advice[] = "save the model with torch.jit.script(model).save(path) or torch.jit.trace(model, inputs).save(path)";
+static const char save_advice[] =
+    "save the model with torch.jit.script(model).save(path) or torch.jit.trace(model, inputs).save(path)";
 
 // What is no zip file at all, by its first bytes.
 static Status reject_by_magic(Str b, const char *path)
@@ -198,22 +219,26 @@ static Status reject_by_magic(Str b, const char *path)
     if (b.len == 0)
         return status_fail(ST_BAD_MODEL, "%s: the file is empty: not a ZIP archive; copy or save it again", path);
     if (str_starts(b, STR("PYTORCH1")))
-        return status_fail(ST_BAD_MODEL, "%s: an archive of a PyTorch 1.0 preview, which no release reads; %s", path, save_advice);
-    if (b.len >= 8 && memcmp(b.ptr + 4, "PTMF", 4) == 0)
-        return status_fail(ST_BAD_MODEL, "%s: a FlatBuffer module for the mobile runtime, without TorchScript code; %s", path,
+        return status_fail(ST_BAD_MODEL, "%s: an archive of a PyTorch 1.0 preview, which no release reads; %s", path,
                            save_advice);
+    if (b.len >= 8 && memcmp(b.ptr + 4, "PTMF", 4) == 0)
+        return status_fail(ST_BAD_MODEL, "%s: a FlatBuffer module for the mobile runtime, without TorchScript code; %s",
+                           path, save_advice);
     if (b.len >= 2 && (uint8_t)b.ptr[0] == 0x80 && (uint8_t)b.ptr[1] <= 5)
-        return status_fail(ST_BAD_MODEL, "%s: a Python pickle (legacy torch.save), not a TorchScript model: it may hold weights "
-                                         "but no program; load it in Python, then %s",
+        return status_fail(ST_BAD_MODEL,
+                           "%s: a Python pickle (legacy torch.save), not a TorchScript model: it may hold weights "
+                           "but no program; load it in Python, then %s",
                            path, save_advice);
     if (str_starts(b, STR("\x89HDF\r\n\x1a\n")))
         return status_fail(ST_BAD_MODEL, "%s: an HDF5 file where a model is expected: tsbatch MODEL.pt DATA.h5", path);
     if (b.len > 262 && memcmp(b.ptr + 257, "ustar", 5) == 0)
-        return status_fail(ST_BAD_MODEL, "%s: a tar file (torch.save before 0.4?), not a TorchScript model; %s", path, save_advice);
+        return status_fail(ST_BAD_MODEL, "%s: a tar file (torch.save before 0.4?), not a TorchScript model; %s", path,
+                           save_advice);
     if (str_starts(b, STR("\x1f\x8b")))
         return status_fail(ST_BAD_MODEL, "%s: gzip-compressed: gunzip it first", path);
     if (b.len > 9 && b.ptr[8] == '{' && (b.ptr[9] == '"' || b.ptr[9] == '}'))
-        return status_fail(ST_BAD_MODEL, "%s: a safetensors file: weights without a program; load them in Python, then %s", path,
+        return status_fail(ST_BAD_MODEL,
+                           "%s: a safetensors file: weights without a program; load them in Python, then %s", path,
                            save_advice);
     return ST_OK;
 }
@@ -221,23 +246,28 @@ static Status reject_by_magic(Str b, const char *path)
 // What is a zip file of something else, by its records. `first` is the first name of the directory.
 static Status reject_by_records(const Archive *a, Str first)
 {
-    if (str_starts(first, STR("serialized_")) || archive_has(a, STR("archive_format")) || archive_has(a, STR("archive_version")))
-        return status_fail(ST_BAD_MODEL, "%s: a torch.export program (.pt2), not TorchScript; %s", a->path, save_advice);
+    if (str_starts(first, STR("serialized_")) || archive_has(a, STR("archive_format")) ||
+        archive_has(a, STR("archive_version")))
+        return status_fail(ST_BAD_MODEL, "%s: a torch.export program (.pt2), not TorchScript; %s", a->path,
+                           save_advice);
     if (archive_has(a, STR("model.json")))
-        return status_fail(ST_BAD_MODEL, "%s: Legacy model format (PyTorch 1.0 to 1.3): load it with PyTorch 1.4 or newer and "
-                                         "save it again",
+        return status_fail(ST_BAD_MODEL,
+                           "%s: Legacy model format (PyTorch 1.0 to 1.3): load it with PyTorch 1.4 or newer and "
+                           "save it again",
                            a->path);
     for (size_t i = 0; i < a->count; i++)
         if (str_starts(a->records[i].public.name, STR(".data/ts_code/")))
-            return status_fail(ST_BAD_MODEL, "%s: a torch.package archive; load the model in Python, then %s", a->path, save_advice);
+            return status_fail(ST_BAD_MODEL, "%s: a torch.package archive; load the model in Python, then %s", a->path,
+                               save_advice);
     bool data = archive_has(a, STR("data.pkl"));
     if (data && !archive_has(a, STR("constants.pkl")))
-        return status_fail(ST_BAD_MODEL, "%s: a torch.save checkpoint (state-dict or pickled module: no constants.pkl), weights "
-                                         "without a program; build the model in Python, load_state_dict, then %s",
+        return status_fail(ST_BAD_MODEL,
+                           "%s: a torch.save checkpoint (state-dict or pickled module: no constants.pkl), weights "
+                           "without a program; build the model in Python, load_state_dict, then %s",
                            a->path, save_advice);
     if (!data)
-        return status_fail(ST_BAD_MODEL, "%s: a zip file without the record data.pkl: not a TorchScript model; %s", a->path,
-                           save_advice);
+        return status_fail(ST_BAD_MODEL, "%s: a zip file without the record data.pkl: not a TorchScript model; %s",
+                           a->path, save_advice);
     return ST_OK;
 }
 
@@ -251,15 +281,17 @@ static Status read_version(Archive *a)
     for (; i < r->size && r->data[i] >= '0' && r->data[i] <= '9'; i++)
         v = v < 1000000 ? v * 10 + (r->data[i] - '0') : v;
     if (i == 0)
-        return status_fail(ST_BAD_MODEL, "%s: record " STR_FMT ": Couldn't parse the version " STR_FMT " as Long Long.", a->path,
-                           STR_ARG(name), (int)(r->size < 40 ? r->size : 40), (const char *)r->data);
+        return status_fail(ST_BAD_MODEL, "%s: record " STR_FMT ": Couldn't parse the version " STR_FMT " as Long Long.",
+                           a->path, STR_ARG(name), (int)(r->size < 40 ? r->size : 40), (const char *)r->data);
     if (v < VERSION_MIN)
-        return status_fail(ST_BAD_MODEL, "%s: archive version %lld, but the minimum supported version for reading is %d. Your "
-                                         "PyTorch script module file is too old. Please regenerate it",
+        return status_fail(ST_BAD_MODEL,
+                           "%s: archive version %lld, but the minimum supported version for reading is %d. Your "
+                           "PyTorch script module file is too old. Please regenerate it",
                            a->path, (long long)v, VERSION_MIN);
     if (v > VERSION_MAX)
-        return status_fail(ST_BAD_MODEL, "%s: archive version %lld, but the maximum supported version for reading is %d: the file "
-                                         "was made by a newer PyTorch than this program knows",
+        return status_fail(ST_BAD_MODEL,
+                           "%s: archive version %lld, but the maximum supported version for reading is %d: the file "
+                           "was made by a newer PyTorch than this program knows",
                            a->path, (long long)v, VERSION_MAX);
     a->version = (int)v;
     return ST_OK;
@@ -315,7 +347,8 @@ static Status open_bytes(Archive *a)
     TRY(st);
     TRY(reject_by_records(a, first));
     if (str_find(first, '/') < 0)
-        return status_fail(ST_BAD_MODEL, "%s: file in archive is not in a subdirectory: " STR_FMT, a->path, STR_ARG(first));
+        return status_fail(ST_BAD_MODEL, "%s: file in archive is not in a subdirectory: " STR_FMT, a->path,
+                           STR_ARG(first));
     return read_version(a);
 }
 

@@ -40,7 +40,10 @@ Datum *datum_complex(Arena *a, double re, double im)
     return d;
 }
 
-Datum *datum_bool(bool v) { return v ? &datum_true : &datum_false; }
+Datum *datum_bool(bool v)
+{
+    return v ? &datum_true : &datum_false;
+}
 
 Datum *datum_str(Arena *a, Str v)
 {

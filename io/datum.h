@@ -1,7 +1,8 @@
-// Datum: a plain value as archives hold it: what the unpickler returns, what a graph keeps as a constant, what the saver
-// writes. Data only: no reference counts, no code. A Datum and all it points to live in one arena (or are static); tensor
-// bytes may also lie in a mapped archive or in a shared weight window. Whoever owns that memory says how long it lives.
-// Identity matters: two attributes that share one list, object or storage point to the same Datum or Storage.
+// Datum: a plain value as archives hold it: what the unpickler returns, what a graph keeps as a constant, what the
+// saver writes. Data only: no reference counts, no code. A Datum and all it points to live in one arena (or are
+// static); tensor bytes may also lie in a mapped archive or in a shared weight window. Whoever owns that memory says
+// how long it lives. Identity matters: two attributes that share one list, object or storage point to the same Datum or
+// Storage.
 #ifndef TSB_IO_DATUM_H
 #define TSB_IO_DATUM_H
 
@@ -20,20 +21,20 @@ typedef enum DatumKind {
     DATUM_TUPLE,
     DATUM_LIST,
     DATUM_DICT,
-    DATUM_OBJECT, // an instance of a class: `name` is the class, `state` what follows BUILD
-    DATUM_ENUM,   // `name` is the class, items[0] the bare value
+    DATUM_OBJECT,   // an instance of a class: `name` is the class, `state` what follows BUILD
+    DATUM_ENUM,     // `name` is the class, items[0] the bare value
     DATUM_FUNCTION, // only in graphs: `name` is the qualified name of a function
 } DatumKind;
 
 // The bytes behind one or more tensors.
 typedef struct DatumStorage {
-    Str key;            // "0": the record is data/0 or constants/0
+    Str key; // "0": the record is data/0 or constants/0
     DType dtype;
-    Str device;         // as stored: "cpu", "cuda:0", "meta"
-    uint64_t size;      // bytes
+    Str device;          // as stored: "cpu", "cuda:0", "meta"
+    uint64_t size;       // bytes
     const uint8_t *data; // NULL for meta tensors and empty storages
-    bool mapped;        // data lies in a file mapping shared by all processes of the node
-    uint32_t id;        // 0, 1, … in order of first appearance
+    bool mapped;         // data lies in a file mapping shared by all processes of the node
+    uint32_t id;         // 0, 1, … in order of first appearance
 } DatumStorage;
 
 typedef struct DatumQuantizer {
@@ -51,7 +52,7 @@ typedef struct DatumTensor {
     const int64_t *size, *stride; // [ndim], strides in elements
     int64_t offset;               // elements from the start of the storage
     bool requires_grad, conj, neg;
-    bool sparse;                  // parsed, but nothing runs it yet
+    bool sparse;                     // parsed, but nothing runs it yet
     const DatumQuantizer *quantizer; // NULL for plain tensors
 } DatumTensor;
 
@@ -65,12 +66,12 @@ typedef struct Datum {
         struct {
             double re, im;
         } c;
-        Str s;               // STR, DEVICE
+        Str s; // STR, DEVICE
         DatumTensor *tensor;
         struct Datum **items; // TUPLE, LIST, DICT, ENUM
         struct Datum *state;  // OBJECT: usually a DICT from attribute name (STR) to value
     };
-    Str name; // OBJECT, ENUM, FUNCTION: qualified name; LIST, DICT: type annotation ("List[int]") or ""
+    Str name;  // OBJECT, ENUM, FUNCTION: qualified name; LIST, DICT: type annotation ("List[int]") or ""
     void *cls; // OBJECT, ENUM: set by the loader to the ClassDef of `name`
 } Datum;
 
@@ -80,7 +81,7 @@ Datum *datum_int(Arena *a, int64_t v);
 Datum *datum_float(Arena *a, double v);
 Datum *datum_complex(Arena *a, double re, double im);
 Datum *datum_bool(bool v);
-Datum *datum_str(Arena *a, Str v); // copies
+Datum *datum_str(Arena *a, Str v);                                                   // copies
 Datum *datum_list(Arena *a, DatumKind list_or_tuple, Datum **items, uint32_t count); // borrows the array
 // A contiguous tensor over `data` (borrowed; bytes = product of sizes × element size).
 Datum *datum_tensor(Arena *a, DType dtype, int ndim, const int64_t *size, const void *data);

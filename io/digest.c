@@ -9,10 +9,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const uint64_t P1 = 0x9E3779B185EBCA87u, P2 = 0xC2B2AE3D27D4EB4Fu, P3 = 0x165667B19E3779F9u, P4 = 0x85EBCA77C2B2AE63u,
-                      P5 = 0x27D4EB2F165667C5u;
+static const uint64_t P1 = 0x9E3779B185EBCA87u, P2 = 0xC2B2AE3D27D4EB4Fu, P3 = 0x165667B19E3779F9u,
+                      P4 = 0x85EBCA77C2B2AE63u, P5 = 0x27D4EB2F165667C5u;
 
-static uint64_t rotate(uint64_t v, int by) { return v << by | v >> (64 - by); }
+static uint64_t rotate(uint64_t v, int by)
+{
+    return v << by | v >> (64 - by);
+}
 
 static uint64_t read64(const uint8_t *p)
 {
@@ -28,8 +31,14 @@ static uint32_t read32(const uint8_t *p)
     return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? v : __builtin_bswap32(v);
 }
 
-static uint64_t mix(uint64_t lane, uint64_t word) { return rotate(lane + word * P2, 31) * P1; }
-static uint64_t merge(uint64_t hash, uint64_t lane) { return (hash ^ mix(0, lane)) * P1 + P4; }
+static uint64_t mix(uint64_t lane, uint64_t word)
+{
+    return rotate(lane + word * P2, 31) * P1;
+}
+static uint64_t merge(uint64_t hash, uint64_t lane)
+{
+    return (hash ^ mix(0, lane)) * P1 + P4;
+}
 
 uint64_t digest_bytes(const void *data, size_t size, uint64_t seed)
 {

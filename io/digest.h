@@ -13,8 +13,8 @@ uint64_t digest_bytes(const void *data, size_t size, uint64_t seed);
 // Of a model: every byte of it. Text "xxh64:0123456789abcdef".
 void digest_model(Str bytes, char out[DIGEST_TEXT]);
 // Of a data file, which may be larger than memory: its size and the bytes of its first and last MiB and of 62 pieces of
-// 64 KiB spread evenly between (the whole file up to 6 MiB). A change of a few values in a large file can go unseen; another
-// file, or a longer one, cannot. Not the time of modification, which copying changes. Text "sampled:…". ST_IO.
+// 64 KiB spread evenly between (the whole file up to 6 MiB). A change of a few values in a large file can go unseen;
+// another file, or a longer one, cannot. Not the time of modification, which copying changes. Text "sampled:…". ST_IO.
 Status digest_data(const char *path, char out[DIGEST_TEXT]);
 
 #endif

@@ -2,8 +2,8 @@
 //
 //   WANTED --fetch--> RAW --first lane--> DECODING --> READY      (FAILED keeps the reason)
 //
-// A chunk is pinned by every batch that covers it; unpinned ones are kept up to one row of chunks, because the next batch
-// usually starts in the chunk where the last one ended.
+// A chunk is pinned by every batch that covers it; unpinned ones are kept up to one row of chunks, because the next
+// batch usually starts in the chunk where the last one ended.
 #include "io/h5_internal.h"
 
 #include <libdeflate.h>
@@ -20,9 +20,9 @@ enum {
 typedef enum ChunkState { CHUNK_WANTED, CHUNK_RAW, CHUNK_DECODING, CHUNK_READY, CHUNK_FAILED } ChunkState;
 
 struct Chunk {
-    Chunk *next;         // in its bucket
+    Chunk *next;          // in its bucket
     Chunk *older, *newer; // in the list of unpinned ones
-    int64_t index;       // of the chunk, row-major
+    int64_t index;        // of the chunk, row-major
     int pins;
     ChunkState state;
     unsigned skipped;    // bit i: filter i was not applied
@@ -112,7 +112,8 @@ void chunks_close(ChunkCache *c)
     free(c);
 }
 
-Status chunks_open(hid_t dataset, const char *what, size_t element_size, int ndim, const int64_t *shape, ChunkCache **out)
+Status chunks_open(hid_t dataset, const char *what, size_t element_size, int ndim, const int64_t *shape,
+                   ChunkCache **out)
 {
     *out = NULL;
     hid_t plist = H5Dget_create_plist(dataset);
@@ -251,8 +252,8 @@ static Status read_raw(ChunkCache *c, hid_t dataset, Chunk *k, uint64_t *stored_
         k->raw_size = size;
         uint32_t skipped = 0;
         if (H5Dread_chunk(dataset, H5P_DEFAULT, offset, &skipped, k->raw) < 0)
-            return h5_fail(ST_BAD_DATA, "%s: cannot read the chunk at row %llu: the file is cut short or damaged", c->what,
-                           (unsigned long long)offset[0]);
+            return h5_fail(ST_BAD_DATA, "%s: cannot read the chunk at row %llu: the file is cut short or damaged",
+                           c->what, (unsigned long long)offset[0]);
         k->skipped = skipped;
         *stored_bytes += size;
     }
@@ -335,7 +336,7 @@ static void unshuffle(const uint8_t *in, uint8_t *out, size_t bytes, size_t size
 #define UNSHUFFLE(S)                                                                                                   \
     for (size_t i = 0; i < n; i++)                                                                                     \
         for (size_t j = 0; j < (S); j++)                                                                               \
-            out[i * (S) + j] = in[j * n + i]
+    out[i * (S) + j] = in[j * n + i]
     switch (size) {
     case 2:
         UNSHUFFLE(2);
@@ -380,7 +381,8 @@ static Status undo_filters(ChunkCache *c, Chunk *k, uint8_t **out)
         if (st == ST_OK && c->filters[i] == H5Z_FILTER_DEFLATE)
             st = inflate_chunk(c, in, size, to);
         else if (st == ST_OK && size != c->chunk_bytes)
-            st = status_fail(ST_BAD_DATA, "%s: a chunk has %zu bytes, not %zu: the file is damaged", c->what, size, c->chunk_bytes);
+            st = status_fail(ST_BAD_DATA, "%s: a chunk has %zu bytes, not %zu: the file is damaged", c->what, size,
+                             c->chunk_bytes);
         else if (st == ST_OK)
             unshuffle(in, to, size, c->element_size);
         give_buffer(c, have);
@@ -393,7 +395,8 @@ static Status undo_filters(ChunkCache *c, Chunk *k, uint8_t **out)
     }
     if (size != c->chunk_bytes) {
         give_buffer(c, have);
-        return status_fail(ST_BAD_DATA, "%s: a chunk has %zu bytes, not %zu: the file is damaged", c->what, size, c->chunk_bytes);
+        return status_fail(ST_BAD_DATA, "%s: a chunk has %zu bytes, not %zu: the file is damaged", c->what, size,
+                           c->chunk_bytes);
     }
     if (!have) { // no filter was applied: the stored bytes are the chunk
         have = k->raw;

@@ -26,7 +26,8 @@ static Status describe_result(H5Column *c, const H5Dataset *d)
         info->row_bytes = (int64_t)dtype_size(info->dtype);
         for (int i = 1; i < d->ndim; i++)
             if (__builtin_mul_overflow(info->row_bytes, info->shape[i], &info->row_bytes))
-                return status_fail(ST_BAD_DATA, "%s: " STR_FMT ": too many elements in a row", c->source->path, STR_ARG(info->path));
+                return status_fail(ST_BAD_DATA, "%s: " STR_FMT ": too many elements in a row", c->source->path,
+                                   STR_ARG(info->path));
     }
     return st == ST_OK ? ST_OK : status_context(st, "%s: " STR_FMT, c->source->path, STR_ARG(info->path));
 }
@@ -123,7 +124,8 @@ Status h5_column_open(H5Source *s, Str path, const Transform *transform, H5Colum
     Status st = ST_OK;
     if (transform) {
         c->transform = *transform;
-        size_t mean = sizeof(double) * (size_t)transform->mean_count, std = sizeof(double) * (size_t)transform->std_count;
+        size_t mean = sizeof(double) * (size_t)transform->mean_count,
+               std = sizeof(double) * (size_t)transform->std_count;
         c->transform.mean = malloc(mean + 1);
         c->transform.std = malloc(std + 1);
         if (c->transform.mean && c->transform.std) {
@@ -166,15 +168,19 @@ void h5_column_close(H5Column *c)
     free(c);
 }
 
-const H5ColumnInfo *h5_column_info(const H5Column *c) { return &c->info; }
+const H5ColumnInfo *h5_column_info(const H5Column *c)
+{
+    return &c->info;
+}
 
 Status h5_columns_rows(H5Column *const *columns, int count, int64_t *rows)
 {
     *rows = count ? columns[0]->info.rows : 0;
     for (int i = 1; i < count; i++)
         if (columns[i]->info.rows != *rows)
-            return status_fail(ST_BAD_DATA, "%s: " STR_FMT " has %lld samples, but " STR_FMT " has %lld: the first dimension "
-                                            "must be the same",
+            return status_fail(ST_BAD_DATA,
+                               "%s: " STR_FMT " has %lld samples, but " STR_FMT " has %lld: the first dimension "
+                               "must be the same",
                                columns[i]->source->path, STR_ARG(columns[0]->info.path), (long long)*rows,
                                STR_ARG(columns[i]->info.path), (long long)columns[i]->info.rows);
     return ST_OK;
@@ -224,7 +230,8 @@ static Status reserve_rows(H5Block *b, int64_t count, int row_ndim)
 // ---- fetching ----
 
 // Rows [first, first + count) of a data set of `ndim` dimensions, in memory as `type`.
-static Status read_rows(hid_t dataset, hid_t type, int ndim, const int64_t *shape, int64_t first, int64_t count, void *out)
+static Status read_rows(hid_t dataset, hid_t type, int ndim, const int64_t *shape, int64_t first, int64_t count,
+                        void *out)
 {
     hsize_t start[H5_MAX_DIMS] = {(hsize_t)first}, size[H5_MAX_DIMS] = {(hsize_t)count};
     for (int i = 1; i < ndim; i++)
@@ -273,8 +280,8 @@ static Status fetch_offsets(H5Column *c, Fetch *f, H5Block *b)
                     __builtin_mul_overflow(elements, b->row_shape[i * c->row_ndim + k], &elements))
                     elements = -1;
             if (elements != at[i + 1] - at[i])
-                return status_fail(ST_BAD_DATA, "the shape of row %lld does not match its %lld values", (long long)(f->first + i),
-                                   (long long)(at[i + 1] - at[i]));
+                return status_fail(ST_BAD_DATA, "the shape of row %lld does not match its %lld values",
+                                   (long long)(f->first + i), (long long)(at[i + 1] - at[i]));
         }
     } else {
         for (int64_t i = 0; i < f->count; i++) {
@@ -325,8 +332,8 @@ Status column_fetch(H5Column *c, int64_t first, int64_t count, Fetch *f, H5Block
     f->chunk_count = 0;
     Status st = fetch(c, f, b, stored_bytes);
     return st == ST_OK ? ST_OK
-                       : status_context(st, "%s: " STR_FMT ": rows %lld to %lld", c->source->path, STR_ARG(c->info.path),
-                                        (long long)first, (long long)(first + count));
+                       : status_context(st, "%s: " STR_FMT ": rows %lld to %lld", c->source->path,
+                                        STR_ARG(c->info.path), (long long)first, (long long)(first + count));
 }
 
 // ---- finishing ----

@@ -1,6 +1,7 @@
 // Finishing the output file.
 // Without ragged results and texts: trim /errors and set `complete` in place. With them: write a new file that holds
-// everything in the order of the samples, and rename it over the old one, so that a kill leaves one or the other, whole.
+// everything in the order of the samples, and rename it over the old one, so that a kill leaves one or the other,
+// whole.
 #include "io/h5_sink_internal.h"
 
 #include "io/h5_internal.h"
@@ -19,11 +20,11 @@ typedef struct ErrorEntry {
 // A result that does not fit one block, as it will be in the new file.
 typedef struct Ragged {
     bool used;
-    int row_ndim;          // -1: no row seen yet
-    bool flat;             // more than the first dimension varies: values are flat and there are shapes
+    int row_ndim;              // -1: no row seen yet
+    bool flat;                 // more than the first dimension varies: values are flat and there are shapes
     int64_t tail[H5_MAX_DIMS]; // sizes behind the first dimension
-    int64_t length;        // sum of first dimensions
-    int64_t elements;      // of all rows
+    int64_t length;            // sum of first dimensions
+    int64_t elements;          // of all rows
     RowExtent values, offsets, shapes;
 } Ragged;
 
@@ -88,7 +89,8 @@ static Status cut(hid_t file, const char *name, int64_t rows, const char *path)
 {
     hsize_t size = (hsize_t)rows;
     hid_t dataset = H5Dopen2(file, name, H5P_DEFAULT);
-    Status st = dataset >= 0 && H5Dset_extent(dataset, &size) >= 0 ? ST_OK : h5_fail(ST_IO, "%s: cannot cut %s", path, name);
+    Status st =
+        dataset >= 0 && H5Dset_extent(dataset, &size) >= 0 ? ST_OK : h5_fail(ST_IO, "%s: cannot cut %s", path, name);
     if (dataset >= 0)
         H5Dclose(dataset);
     return st;
@@ -150,7 +152,9 @@ static Status visit_fixed(Rebuild *r, int column, int64_t batch, bool with_data,
     uint8_t *rows = with_data ? malloc((size_t)count * e->row_bytes + 1) : NULL;
     if (with_data && !rows)
         return status_no_memory((size_t)count * e->row_bytes);
-    Status st = with_data ? sink_read_at(s, rows, (uint64_t)count * e->row_bytes, e->offset + (uint64_t)first * e->row_bytes) : ST_OK;
+    Status st = with_data
+                    ? sink_read_at(s, rows, (uint64_t)count * e->row_bytes, e->offset + (uint64_t)first * e->row_bytes)
+                    : ST_OK;
     for (int64_t i = 0; i < count && st == ST_OK; i++) {
         v.data = rows ? rows + (uint64_t)i * e->row_bytes : NULL;
         st = visit(ctx, first + i, &v);
@@ -237,7 +241,8 @@ static Status measure_row(void *ctx, int64_t row, const RowView *v)
             memcpy(g->tail, v->shape + 1, 8 * (size_t)(v->ndim - 1));
     }
     if (v->ndim != g->row_ndim || v->ndim == 0)
-        return status_fail(ST_UNSUPPORTED, "%s: %s: row %lld has %d dimensions, others have %d: such results cannot be one data set",
+        return status_fail(ST_UNSUPPORTED,
+                           "%s: %s: row %lld has %d dimensions, others have %d: such results cannot be one data set",
                            m->r->s->path, m->path, (long long)row, v->ndim, g->row_ndim);
     if (v->ndim > 1 && memcmp(g->tail, v->shape + 1, 8 * (size_t)(v->ndim - 1)) != 0)
         g->flat = true;
@@ -278,7 +283,8 @@ static Status add_ragged(Rebuild *r, int column)
     H5Sink *s = r->s;
     const SinkColumn *c = &s->columns[column];
     Ragged *g = &r->ragged[column];
-    LayoutItem values = {.dtype = c->dtype, .ndim = g->flat ? 1 : g->row_ndim, .shape = {g->flat ? g->elements : g->length}};
+    LayoutItem values = {
+        .dtype = c->dtype, .ndim = g->flat ? 1 : g->row_ndim, .shape = {g->flat ? g->elements : g->length}};
     for (int k = 1; k < g->row_ndim && !g->flat; k++)
         values.shape[k] = g->tail[k - 1];
     snprintf(values.path, sizeof values.path, "%s/values", c->path);
@@ -408,7 +414,8 @@ static Status write_at(const Rebuild *r, const void *data, uint64_t size, uint64
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return status_fail(ST_IO, "%s: cannot write: %s", r->s->path, n < 0 ? strerror(errno) : "nothing was written");
+            return status_fail(ST_IO, "%s: cannot write: %s", r->s->path,
+                               n < 0 ? strerror(errno) : "nothing was written");
         p += n;
         offset += (uint64_t)n;
         size -= (uint64_t)n;
@@ -497,7 +504,10 @@ static Status write_ragged(Rebuild *r, int column)
     uint8_t *memory = malloc(3 * (size_t)STAGE);
     if (!memory)
         return status_no_memory(3 * (size_t)STAGE);
-    RaggedWrite w = {.r = r, .g = g, .values = {memory, 0, g->values.offset}, .offsets = {memory + STAGE, 0, g->offsets.offset},
+    RaggedWrite w = {.r = r,
+                     .g = g,
+                     .values = {memory, 0, g->values.offset},
+                     .offsets = {memory + STAGE, 0, g->offsets.offset},
                      .shapes = {memory + 2 * (size_t)STAGE, 0, g->shapes.offset}};
     Status st = write_ragged_through(&w, column);
     free(memory);

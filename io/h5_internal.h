@@ -1,5 +1,6 @@
 // What the files of the HDF5 source share: its structs, and the two halves of reading a batch.
-// A batch is fetched on the H5Thread (bytes as they are stored) and finished by the lane that wants it (inflate, swap, cast).
+// A batch is fetched on the H5Thread (bytes as they are stored) and finished by the lane that wants it (inflate, swap,
+// cast).
 #ifndef TSB_IO_H5_INTERNAL_H
 #define TSB_IO_H5_INTERNAL_H
 
@@ -25,13 +26,15 @@ hid_t h5_open_dataset(H5Source *s, const char *path);
 typedef struct ChunkCache ChunkCache;
 typedef struct Chunk Chunk;
 
-// NULL in *out when the data set is not chunked or has filters other than shuffle and deflate: H5Dread then does it all.
-Status chunks_open(hid_t dataset, const char *what, size_t element_size, int ndim, const int64_t *shape, ChunkCache **out);
+// NULL in *out when the data set is not chunked or has filters other than shuffle and deflate: H5Dread then does it
+// all.
+Status chunks_open(hid_t dataset, const char *what, size_t element_size, int ndim, const int64_t *shape,
+                   ChunkCache **out);
 void chunks_close(ChunkCache *c);
 // Number of chunks that rows [first, first + count) touch.
 int64_t chunks_needed(const ChunkCache *c, int64_t first, int64_t count);
-// On the H5Thread: pins the chunks of the rows in chunks[0 … needed), reading those that are not here yet. After a failure
-// the pinned ones are released. Adds what was read to *stored_bytes.
+// On the H5Thread: pins the chunks of the rows in chunks[0 … needed), reading those that are not here yet. After a
+// failure the pinned ones are released. Adds what was read to *stored_bytes.
 Status chunks_fetch(ChunkCache *c, hid_t dataset, int64_t first, int64_t count, Chunk **chunks, uint64_t *stored_bytes);
 // On any thread: inflates what is not yet and copies the rows, as stored, to out.
 Status chunks_copy(ChunkCache *c, Chunk *const *chunks, int64_t first, int64_t count, void *out);
@@ -43,13 +46,13 @@ struct H5Column {
     H5Source *source;
     H5ColumnInfo info;
     Transform transform;
-    hid_t dataset, type;   // of the elements, or of `values`
+    hid_t dataset, type; // of the elements, or of `values`
     H5Element element;
-    int ndim;              // of the data set (of `values`)
+    int ndim; // of the data set (of `values`)
     int64_t shape[H5_MAX_DIMS];
-    int64_t row_elements;  // of one index of its first dimension
+    int64_t row_elements; // of one index of its first dimension
     size_t element_size;
-    ChunkCache *chunks;    // NULL: H5Dread
+    ChunkCache *chunks; // NULL: H5Dread
     // ragged:
     hid_t offsets, shapes; // shapes: negative when absent
     int row_ndim;
@@ -57,11 +60,11 @@ struct H5Column {
 
 // Rows on their way: fetched, not yet finished.
 typedef struct Fetch {
-    int64_t first, count;       // rows of the column
-    int64_t from, length;       // rows of the data set that hold them (ragged: of `values`)
+    int64_t first, count; // rows of the column
+    int64_t from, length; // rows of the data set that hold them (ragged: of `values`)
     Chunk **chunks;
     int64_t chunk_count, chunk_capacity;
-    bool direct;                // the bytes are already where the result wants them
+    bool direct; // the bytes are already where the result wants them
 } Fetch;
 
 // On the H5Thread. Fills what it can of `b`, whose memory is reused.

@@ -99,7 +99,8 @@ static Status note_dtype(hid_t dataset, DType dtype, const char *path)
 static bool can_grow(const LayoutFile *f)
 {
     struct stat info;
-    return fstat(f->fd, &info) == 0 && ((uint64_t)info.st_size >= f->reserved || ftruncate(f->fd, (off_t)f->reserved) == 0);
+    return fstat(f->fd, &info) == 0 &&
+           ((uint64_t)info.st_size >= f->reserved || ftruncate(f->fd, (off_t)f->reserved) == 0);
 }
 
 Status layout_add(LayoutFile *f, LayoutItem *item)
@@ -114,12 +115,13 @@ Status layout_add(LayoutFile *f, LayoutItem *item)
     }
     hid_t type = item->text || item->text_size ? text_type(item->text_size) : h5_file_type(item->dtype);
     if (type < 0)
-        return status_fail(ST_UNSUPPORTED, "%s: %s: results of type %s cannot be written: dequantize them in the model", f->path,
-                           item->path, dtype_python_name(item->dtype));
+        return status_fail(ST_UNSUPPORTED, "%s: %s: results of type %s cannot be written: dequantize them in the model",
+                           f->path, item->path, dtype_python_name(item->dtype));
     uint64_t total;
     item->extent = (RowExtent){.rows = item->shape[0], .dtype = item->dtype, .in_place = !item->text};
     too_large |= __builtin_mul_overflow(row, (uint64_t)H5Tget_size(type), &item->extent.row_bytes);
-    too_large |= __builtin_mul_overflow(item->extent.row_bytes, (uint64_t)item->shape[0], &total) || total > INT64_MAX / 2;
+    too_large |=
+        __builtin_mul_overflow(item->extent.row_bytes, (uint64_t)item->shape[0], &total) || total > INT64_MAX / 2;
     f->reserved += too_large ? 0 : total;
     too_large |= !can_grow(f);
     if (too_large) {
@@ -168,7 +170,9 @@ Status layout_attr(hid_t object, const SinkAttr *attr, const char *path)
         type = H5Tcopy(H5T_NATIVE_INT64);
     }
     hid_t a = H5Acreate2(object, attr->name, type, space, H5P_DEFAULT, H5P_DEFAULT);
-    Status st = a >= 0 && H5Awrite(a, type, value) >= 0 ? ST_OK : h5_fail(ST_IO, "%s: cannot write attribute %s", path, attr->name);
+    Status st = a >= 0 && H5Awrite(a, type, value) >= 0
+                    ? ST_OK
+                    : h5_fail(ST_IO, "%s: cannot write attribute %s", path, attr->name);
     if (a >= 0)
         H5Aclose(a);
     H5Tclose(type);
@@ -180,7 +184,9 @@ Status layout_set_complete(hid_t file, bool complete, const char *path)
 {
     signed char truth = complete;
     hid_t a = H5Aopen(file, "complete", H5P_DEFAULT), type = h5_file_type(DT_BOOL);
-    Status st = a >= 0 && H5Awrite(a, type, &truth) >= 0 ? ST_OK : h5_fail(ST_IO, "%s: cannot set the attribute complete", path);
+    Status st = a >= 0 && H5Awrite(a, type, &truth) >= 0
+                    ? ST_OK
+                    : h5_fail(ST_IO, "%s: cannot set the attribute complete", path);
     if (a >= 0)
         H5Aclose(a);
     H5Tclose(type);
@@ -217,7 +223,8 @@ Status layout_close(LayoutFile *f)
 
 Status layout_publish(LayoutFile *f, bool replace)
 {
-    int failed = replace ? rename(f->temporary, f->path) : renameat2(AT_FDCWD, f->temporary, AT_FDCWD, f->path, RENAME_NOREPLACE);
+    int failed = replace ? rename(f->temporary, f->path)
+                         : renameat2(AT_FDCWD, f->temporary, AT_FDCWD, f->path, RENAME_NOREPLACE);
     if (failed && !replace && (errno == EINVAL || errno == ENOSYS)) // a file system without that call
         failed = access(f->path, F_OK) == 0 ? (errno = EEXIST, -1) : rename(f->temporary, f->path);
     if (failed)

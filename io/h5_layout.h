@@ -11,14 +11,14 @@ enum { ERROR_TEXT = 512 };
 // One data set.
 typedef struct LayoutItem {
     char path[1024];
-    DType dtype;       // not used when `text` or `text_size`
-    bool text;         // variable-length UTF-8
-    int text_size;     // > 0: fixed-length UTF-8 of so many bytes
-    bool trimmable;    // one chunk, so that its first dimension can be cut when the file is finished
-    int64_t fill;      // what trimmable items hold before they are written
+    DType dtype;    // not used when `text` or `text_size`
+    bool text;      // variable-length UTF-8
+    int text_size;  // > 0: fixed-length UTF-8 of so many bytes
+    bool trimmable; // one chunk, so that its first dimension can be cut when the file is finished
+    int64_t fill;   // what trimmable items hold before they are written
     int ndim;
     int64_t shape[H5_MAX_DIMS + 1];
-    RowExtent extent;  // out, except for `text`
+    RowExtent extent; // out, except for `text`
 } LayoutItem;
 
 typedef struct LayoutFile {

@@ -26,14 +26,14 @@ struct H5Reader {
     H5Column **columns;
     int column_count, ahead;
     pthread_mutex_t lock;
-    pthread_cond_t changed;   // a batch arrived, or the state below changed
-    Range *first, **last;     // pushed, not fetched
+    pthread_cond_t changed;    // a batch arrived, or the state below changed
+    Range *first, **last;      // pushed, not fetched
     Slot *ready, **ready_last; // fetched, not taken
     int ready_count;
-    Slot *spare;              // released, their memory reused
-    bool working;             // a job is queued or running
+    Slot *spare;  // released, their memory reused
+    bool working; // a job is queued or running
     bool finished, cancelled;
-    bool no_memory;           // fetching cannot go on: next() says so
+    bool no_memory; // fetching cannot go on: next() says so
     H5ReaderStats stats;
 };
 
@@ -88,7 +88,8 @@ static void fetch_slot(H5Reader *r, Slot *s, uint64_t *stored)
 {
     s->status = ST_OK;
     for (int i = 0; i < r->column_count; i++) {
-        s->status = column_fetch(r->columns[i], s->batch.first, s->batch.count, &s->fetches[i], &s->batch.columns[i], stored);
+        s->status =
+            column_fetch(r->columns[i], s->batch.first, s->batch.count, &s->fetches[i], &s->batch.columns[i], stored);
         if (s->status == ST_OK)
             continue;
         size_t len = strnlen(status_message(), sizeof s->message - 1);

@@ -2,8 +2,8 @@
 //
 //   push(first, count) -> queue -> [I/O thread: raw bytes, at most `ahead` batches] -> next(): decompress, cast -> lane
 //
-// Compressed chunks are inflated by the lane that needs them, outside HDF5, once: a chunk that spans two batches is kept.
-// Batches come out in the order they were pushed. Every function may be called from any thread.
+// Compressed chunks are inflated by the lane that needs them, outside HDF5, once: a chunk that spans two batches is
+// kept. Batches come out in the order they were pushed. Every function may be called from any thread.
 #ifndef TSB_IO_H5_READER_H
 #define TSB_IO_H5_READER_H
 
@@ -18,9 +18,9 @@ typedef struct H5Batch {
 } H5Batch;
 
 typedef struct H5ReaderStats {
-    uint64_t wait_ns;    // lanes spent in next() waiting for bytes to arrive (summed over lanes)
-    uint64_t decode_ns;  // lanes spent inflating, converting and transforming (summed over lanes)
-    uint64_t read_ns;    // the I/O thread spent reading
+    uint64_t wait_ns;                   // lanes spent in next() waiting for bytes to arrive (summed over lanes)
+    uint64_t decode_ns;                 // lanes spent inflating, converting and transforming (summed over lanes)
+    uint64_t read_ns;                   // the I/O thread spent reading
     uint64_t stored_bytes, batch_bytes; // read from the file; given to lanes
 } H5ReaderStats;
 

@@ -32,7 +32,8 @@ Status h5_sink_check(const char *path, bool overwrite, bool resume)
     if (resume)
         return exists ? ST_OK : status_fail(ST_IO, "%s: there is nothing to resume: %s", path, strerror(errno));
     if (exists && !overwrite)
-        return status_fail(ST_IO, "%s: the output exists: use --overwrite to replace it or --resume to go on with it", path);
+        return status_fail(ST_IO, "%s: the output exists: use --overwrite to replace it or --resume to go on with it",
+                           path);
     size_t len = strlen(path);
     char *probe = malloc(len + 5);
     if (!probe)
@@ -241,16 +242,18 @@ static Status create_job(void *arg)
 static Status check_plan(const SinkPlan *p)
 {
     if (p->rows < 0 || p->batch_size < 1 || p->max_errors < 0 || p->max_errors > 1000000)
-        return status_fail(ST_INTERNAL, "%s: %lld rows in batches of %lld, at most %lld errors", p->path, (long long)p->rows,
-                           (long long)p->batch_size, (long long)p->max_errors);
+        return status_fail(ST_INTERNAL, "%s: %lld rows in batches of %lld, at most %lld errors", p->path,
+                           (long long)p->rows, (long long)p->batch_size, (long long)p->max_errors);
     if (p->column_count > H5_SINK_MAX_COLUMNS)
-        return status_fail(ST_UNSUPPORTED, "%s: too many results: %d (limit %d)", p->path, p->column_count, H5_SINK_MAX_COLUMNS);
+        return status_fail(ST_UNSUPPORTED, "%s: too many results: %d (limit %d)", p->path, p->column_count,
+                           H5_SINK_MAX_COLUMNS);
     for (int i = 0; i < p->column_count; i++) {
         const SinkColumn *c = &p->columns[i];
         if (c->path[0] != '/' || strlen(c->path) > 1000 || strchr(c->path, '\n'))
             return status_fail(ST_UNSUPPORTED, "%s: a result cannot be called '%s'", p->path, c->path);
         if (c->ndim < 0 || c->ndim >= H5_MAX_DIMS)
-            return status_fail(ST_UNSUPPORTED, "%s: %s: too many dimensions (limit %d)", p->path, c->path, H5_MAX_DIMS - 1);
+            return status_fail(ST_UNSUPPORTED, "%s: %s: too many dimensions (limit %d)", p->path, c->path,
+                               H5_MAX_DIMS - 1);
     }
     return ST_OK;
 }
@@ -356,8 +359,8 @@ static Status check_attr(H5Source *f, const SinkAttr *want)
     if (st == ST_OK)
         st = buf_status(&expected);
     if (st == ST_OK && !str_eq((Str){have.ptr, have.len}, (Str){expected.ptr, expected.len}))
-        st = status_fail(ST_USAGE, "%s: cannot be resumed with another %s: it was made with '%s', not '%s'", h5_source_path(f),
-                         want->name, have.ptr ? have.ptr : "", expected.ptr ? expected.ptr : "");
+        st = status_fail(ST_USAGE, "%s: cannot be resumed with another %s: it was made with '%s', not '%s'",
+                         h5_source_path(f), want->name, have.ptr ? have.ptr : "", expected.ptr ? expected.ptr : "");
     buf_free(&have);
     buf_free(&expected);
     return st;
@@ -550,23 +553,57 @@ Status h5_sink_resume(H5Thread *t, const char *path, const SinkAttr *attrs, int 
 
 // ---- what it holds ----
 
-const char *h5_sink_path(const H5Sink *s) { return s->path; }
-bool h5_sink_complete(const H5Sink *s) { return s->complete; }
-int64_t h5_sink_rows(const H5Sink *s) { return s->rows; }
-int64_t h5_sink_batch_size(const H5Sink *s) { return s->batch_size; }
-int64_t h5_sink_batches(const H5Sink *s) { return s->batches; }
-int h5_sink_column_count(const H5Sink *s) { return s->column_count; }
-const SinkColumn *h5_sink_column(const H5Sink *s, int i) { return &s->columns[i]; }
-const uint8_t *h5_sink_map(const H5Sink *s) { return s->map; }
-const RowExtent *h5_sink_extents(const H5Sink *s) { return s->extents; }
-RowExtent h5_sink_map_extent(const H5Sink *s) { return s->map_extent; }
-int64_t h5_sink_error_count(const H5Sink *s) { return s->error_count; }
+const char *h5_sink_path(const H5Sink *s)
+{
+    return s->path;
+}
+bool h5_sink_complete(const H5Sink *s)
+{
+    return s->complete;
+}
+int64_t h5_sink_rows(const H5Sink *s)
+{
+    return s->rows;
+}
+int64_t h5_sink_batch_size(const H5Sink *s)
+{
+    return s->batch_size;
+}
+int64_t h5_sink_batches(const H5Sink *s)
+{
+    return s->batches;
+}
+int h5_sink_column_count(const H5Sink *s)
+{
+    return s->column_count;
+}
+const SinkColumn *h5_sink_column(const H5Sink *s, int i)
+{
+    return &s->columns[i];
+}
+const uint8_t *h5_sink_map(const H5Sink *s)
+{
+    return s->map;
+}
+const RowExtent *h5_sink_extents(const H5Sink *s)
+{
+    return s->extents;
+}
+RowExtent h5_sink_map_extent(const H5Sink *s)
+{
+    return s->map_extent;
+}
+int64_t h5_sink_error_count(const H5Sink *s)
+{
+    return s->error_count;
+}
 
 // ---- recording ----
 
 Status h5_sink_put(H5Sink *s, int column, int64_t batch, const SinkRow *rows, int64_t count)
 {
-    if (column < 0 || column >= s->column_count || batch < 0 || batch >= s->batches || count != sink_batch_rows(s, batch))
+    if (column < 0 || column >= s->column_count || batch < 0 || batch >= s->batches ||
+        count != sink_batch_rows(s, batch))
         return status_fail(ST_INTERNAL, "%s: %lld rows of result %d for batch %lld", s->path, (long long)count, column,
                            (long long)batch);
     if (!s->journal)
@@ -580,7 +617,8 @@ Status h5_sink_put(H5Sink *s, int column, int64_t batch, const SinkRow *rows, in
     for (int64_t i = 0; i < count && st == ST_OK; i++) {
         out[i] = (JournalRow){.data = rows[i].data, .bytes = element, .ndim = rows[i].ndim, .shape = rows[i].shape};
         if (rows[i].ndim < 0 || rows[i].ndim >= H5_MAX_DIMS)
-            st = status_fail(ST_UNSUPPORTED, "%s: %s: too many dimensions (limit %d)", s->path, c->path, H5_MAX_DIMS - 1);
+            st = status_fail(ST_UNSUPPORTED, "%s: %s: too many dimensions (limit %d)", s->path, c->path,
+                             H5_MAX_DIMS - 1);
         for (int k = 0; k < rows[i].ndim && st == ST_OK; k++)
             if (__builtin_mul_overflow(out[i].bytes, (uint64_t)rows[i].shape[k], &out[i].bytes))
                 st = status_fail(ST_INTERNAL, "%s: %s: a row of impossible size", s->path, c->path);

@@ -16,7 +16,7 @@ struct H5Sink {
     int column_count;
     RowExtent map_extent;
     uint8_t *map;
-    Journal *journal;    // made at the first record
+    Journal *journal; // made at the first record
     // /errors: where the three data sets are, and which batch each entry is about (-1: unused)
     RowExtent error_batch, error_row, error_message;
     int64_t *error_slots;

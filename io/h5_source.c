@@ -13,8 +13,8 @@ enum { DATASETS_MAX = 100000, TEXT_MAX = 1 << 30 };
 
 // ---- describing ----
 
-static herr_t refuse_external(const char *parent_file, const char *parent, const char *file, const char *object, unsigned *flags,
-                              hid_t access, void *ctx)
+static herr_t refuse_external(const char *parent_file, const char *parent, const char *file, const char *object,
+                              unsigned *flags, hid_t access, void *ctx)
 {
     (void)parent_file, (void)parent, (void)file, (void)object, (void)flags, (void)access, (void)ctx;
     return -1;
@@ -104,8 +104,8 @@ static bool describe_ragged(H5Source *s, const char *group, H5Dataset *out)
         return true;
     out->shape[0] = offsets.shape[0] - 1;
     if (flat) {
-        if (shapes.unusable || shapes.ndim != 2 || !dtype_is_integral(shapes.dtype) || shapes.shape[0] != out->shape[0] ||
-            shapes.shape[1] + 1 > H5_MAX_DIMS || values.ndim != 1)
+        if (shapes.unusable || shapes.ndim != 2 || !dtype_is_integral(shapes.dtype) ||
+            shapes.shape[0] != out->shape[0] || shapes.shape[1] + 1 > H5_MAX_DIMS || values.ndim != 1)
             out->unusable = "its shapes are not integers [samples, dimensions] over flat values";
         else
             out->ndim = (int)shapes.shape[1] + 1;
@@ -216,7 +216,8 @@ static Status check_file(const char *path)
     else if (info.st_size == 0)
         st = status_fail(ST_BAD_DATA, "%s: the file is empty: not an HDF5 file", path);
     else if (pread(fd, magic, 2, 0) == 2 && memcmp(magic, "PK", 2) == 0)
-        st = status_fail(ST_BAD_DATA, "%s: a zip file (a model?) where an HDF5 file is expected: tsbatch MODEL.pt DATA.h5", path);
+        st = status_fail(ST_BAD_DATA,
+                         "%s: a zip file (a model?) where an HDF5 file is expected: tsbatch MODEL.pt DATA.h5", path);
     close(fd);
     return st;
 }
@@ -274,9 +275,18 @@ Status h5_source_open(H5Thread *t, const char *path, H5Source **out)
     return ST_OK;
 }
 
-const char *h5_source_path(const H5Source *s) { return s->path; }
-size_t h5_source_count(const H5Source *s) { return s->count; }
-const H5Dataset *h5_source_at(const H5Source *s, size_t i) { return &s->datasets[i]; }
+const char *h5_source_path(const H5Source *s)
+{
+    return s->path;
+}
+size_t h5_source_count(const H5Source *s)
+{
+    return s->count;
+}
+const H5Dataset *h5_source_at(const H5Source *s, size_t i)
+{
+    return &s->datasets[i];
+}
 
 const H5Dataset *h5_source_find(const H5Source *s, Str path)
 {
@@ -292,7 +302,8 @@ void h5_source_describe(const H5Source *s, Buf *out)
 {
     for (size_t i = 0; i < s->count; i++) {
         const H5Dataset *d = &s->datasets[i];
-        buf_printf(out, "  " STR_FMT "  %s [", STR_ARG(d->path), d->dtype == DT_INVALID ? "?" : dtype_python_name(d->dtype));
+        buf_printf(out, "  " STR_FMT "  %s [", STR_ARG(d->path),
+                   d->dtype == DT_INVALID ? "?" : dtype_python_name(d->dtype));
         for (int k = 0; k < d->ndim; k++)
             if (d->shape[k] < 0)
                 buf_printf(out, "%s*", k ? ", " : "");
@@ -424,7 +435,8 @@ static Status read_fixed(TextJob *j, hid_t dataset, hid_t type, hid_t memory, hi
 {
     size_t size = H5Tget_size(type);
     if (size > TEXT_MAX || (size_t)j->count > TEXT_MAX / size)
-        return status_fail(ST_BAD_DATA, "%s: %s: too much text at once (limit %d bytes)", j->s->path, j->path, TEXT_MAX);
+        return status_fail(ST_BAD_DATA, "%s: %s: too much text at once (limit %d bytes)", j->s->path, j->path,
+                           TEXT_MAX);
     char *bytes = arena_alloc(j->arena, size * (size_t)j->count + 1);
     if (!bytes)
         return ST_MEMORY;

@@ -46,7 +46,8 @@ static Work *next_work(H5Thread *t)
 static void *thread_main(void *arg)
 {
     H5Thread *t = arg;
-    // Every file is closed before the thread stops; at exit HDF5 would touch again those whose closing failed (disk full).
+    // Every file is closed before the thread stops; at exit HDF5 would touch again those whose closing failed (disk
+    // full).
     H5dont_atexit();
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL); // its messages go into ours, not to stderr
     for (Work *w; (w = next_work(t));) {

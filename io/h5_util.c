@@ -7,7 +7,10 @@
 
 static const bool little_endian = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
 
-static H5Element unusable(const char *why) { return (H5Element){.dtype = DT_INVALID, .unusable = why}; }
+static H5Element unusable(const char *why)
+{
+    return (H5Element){.dtype = DT_INVALID, .unusable = why};
+}
 
 static H5Element usable(DType dtype, hid_t type)
 {
@@ -63,7 +66,8 @@ static H5Element enum_element(hid_t type)
 static H5Element complex_element(hid_t type)
 {
     H5Element e = unusable("compounds are not numbers (bind a data set per field)");
-    if (H5Tget_nmembers(type) != 2 || H5Tget_member_class(type, 0) != H5T_FLOAT || H5Tget_member_class(type, 1) != H5T_FLOAT)
+    if (H5Tget_nmembers(type) != 2 || H5Tget_member_class(type, 0) != H5T_FLOAT ||
+        H5Tget_member_class(type, 1) != H5T_FLOAT)
         return e;
     hid_t re = H5Tget_member_type(type, 0), im = H5Tget_member_type(type, 1);
     H5Element part = float_element(re), other = float_element(im);

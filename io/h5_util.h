@@ -10,8 +10,8 @@
 
 // How the elements of a data set are stored.
 typedef struct H5Element {
-    DType dtype;      // DT_INVALID: cannot be used, see `unusable`
-    bool swap;        // bytes are in the other order than this machine's (complex: of each part)
+    DType dtype; // DT_INVALID: cannot be used, see `unusable`
+    bool swap;   // bytes are in the other order than this machine's (complex: of each part)
     const char *unusable;
 } H5Element;
 

@@ -19,7 +19,10 @@ static inline uint32_t float_to_bits(float f)
     return bits;
 }
 
-static inline float bf16_to_float(uint16_t h) { return float_from_bits((uint32_t)h << 16); }
+static inline float bf16_to_float(uint16_t h)
+{
+    return float_from_bits((uint32_t)h << 16);
+}
 
 static inline uint16_t bf16_from_float(float f)
 {
@@ -48,7 +51,7 @@ static inline uint16_t f16_from_float(float f)
     if (magnitude > 0x7f800000)
         return sign | 0x7e00; // NaN
     if (magnitude >= 0x477ff000)
-        return sign | 0x7c00; // rounds beyond 65504
+        return sign | 0x7c00;     // rounds beyond 65504
     if (magnitude < 0x38800000) { // below 2^-14: adding 2^-1 aligns and rounds the subnormal in the low bits
         float shifted = float_from_bits(magnitude) + 0.5f;
         return (uint16_t)(sign | (float_to_bits(shifted) - 0x3f000000));

@@ -33,7 +33,10 @@ struct Journal {
     bool sorted;
 };
 
-static uint64_t head_digest(const RecordHead *h) { return digest_bytes(h, offsetof(RecordHead, head_digest), 0); }
+static uint64_t head_digest(const RecordHead *h)
+{
+    return digest_bytes(h, offsetof(RecordHead, head_digest), 0);
+}
 
 void journal_close(Journal *j)
 {
@@ -46,7 +49,10 @@ void journal_close(Journal *j)
     free(j);
 }
 
-void journal_remove(const char *path) { unlink(path); }
+void journal_remove(const char *path)
+{
+    unlink(path);
+}
 
 static Status journal_new(const char *path, int flags, Journal **out)
 {
@@ -163,7 +169,8 @@ static Status scan(Journal *j, uint64_t size)
         TRY(digest_body(j, body, h.bytes, &digest));
         if (digest != h.body_digest)
             break;
-        TRY(add_entry(j, (JournalEntry){.batch = h.batch, .column = h.column, .rows = h.rows, .body = body, .bytes = h.bytes}));
+        TRY(add_entry(
+            j, (JournalEntry){.batch = h.batch, .column = h.column, .rows = h.rows, .body = body, .bytes = h.bytes}));
         j->end = body + h.bytes;
     }
     if (j->end < size && ftruncate(j->fd, (off_t)j->end) != 0)
@@ -224,13 +231,16 @@ Status journal_append(Journal *j, int32_t column, int64_t batch, const JournalRo
         p += rows[i].bytes;
     }
     for (uint64_t at = 0; at < h.bytes; at += PIECE)
-        h.body_digest = digest_bytes(record + HEAD_SIZE + at, h.bytes - at < PIECE ? h.bytes - at : PIECE, h.body_digest);
+        h.body_digest =
+            digest_bytes(record + HEAD_SIZE + at, h.bytes - at < PIECE ? h.bytes - at : PIECE, h.body_digest);
     h.head_digest = head_digest(&h);
     memcpy(record, &h, HEAD_SIZE);
     Status st = write_all(j, record, HEAD_SIZE + h.bytes, j->end);
     free(record);
     TRY(st);
-    TRY(add_entry(j, (JournalEntry){.batch = batch, .column = column, .rows = count, .body = j->end + HEAD_SIZE, .bytes = h.bytes}));
+    TRY(add_entry(
+        j,
+        (JournalEntry){.batch = batch, .column = column, .rows = count, .body = j->end + HEAD_SIZE, .bytes = h.bytes}));
     j->end += HEAD_SIZE + h.bytes;
     return ST_OK;
 }

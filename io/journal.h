@@ -1,11 +1,11 @@
 // Journal: results without a reserved place in the output, appended as checksummed records to a file beside it.
 //
 //   file:   "TSBJRNL1" | run (8 bytes, the same as in the .h5) | record | record | …
-//   record: magic 4 | column 4 | batch 8 | rows 8 | bytes of the body 8 | digest of the body 8 | digest of these fields 8 | body
-//   body:   per row: dims 8 | sizes 8 × dims; then the rows' bytes one behind the other
+//   record: magic 4 | column 4 | batch 8 | rows 8 | bytes of the body 8 | digest of the body 8 | digest of these fields
+//   8 | body body:   per row: dims 8 | sizes 8 × dims; then the rows' bytes one behind the other
 //
-// A record counts when it is whole. What follows the last whole one (a kill in the middle of a write) is cut off on resume.
-// Numbers are in the byte order of the machine, which is the one that resumes.
+// A record counts when it is whole. What follows the last whole one (a kill in the middle of a write) is cut off on
+// resume. Numbers are in the byte order of the machine, which is the one that resumes.
 #ifndef TSB_IO_JOURNAL_H
 #define TSB_IO_JOURNAL_H
 
@@ -40,15 +40,17 @@ Status journal_append(Journal *j, int32_t column, int64_t batch, const JournalRo
 
 // The newest record of each (column, batch), ordered by column, then batch. Borrowed until the next append.
 Status journal_index(Journal *j, const JournalEntry **entries, size_t *count);
-const JournalEntry *journal_find(const JournalEntry *entries, size_t count, int32_t column, int64_t batch); // NULL when absent
-// Reads the whole body of an entry into *body (malloc, caller frees) ; its digest was checked when the journal was opened, or is of this process.
+const JournalEntry *journal_find(const JournalEntry *entries, size_t count, int32_t column,
+                                 int64_t batch); // NULL when absent
+// Reads the whole body of an entry into *body (malloc, caller frees) ; its digest was checked when the journal was
+// opened, or is of this process.
 Status journal_read(Journal *j, const JournalEntry *e, uint8_t **body);
 // Walks the rows of a body: *at starts at 0. False at the end or when the body is malformed.
 typedef struct JournalCursor {
     const uint8_t *body;
     uint64_t bytes, at, data; // at: of the next shape; data: of the next row's bytes
     int64_t rows, row;
-    uint64_t element;         // bytes of one element
+    uint64_t element; // bytes of one element
 } JournalCursor;
 JournalCursor journal_rows(const JournalEntry *e, const uint8_t *body, uint64_t element_size);
 bool journal_next_row(JournalCursor *c, int *ndim, const uint8_t **shape_bytes, const uint8_t **data, uint64_t *bytes);

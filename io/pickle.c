@@ -56,7 +56,8 @@ static Status take_line(Machine *m, Str *out)
 
 // ---- stack, marks, memo ----
 
-// Room for `more` items of `size` bytes behind `count`. The capacity is kept apart from the count, since a stack shrinks.
+// Room for `more` items of `size` bytes behind `count`. The capacity is kept apart from the count, since a stack
+// shrinks.
 static void *reserve(Machine *m, void *items, size_t count, size_t more, size_t size, size_t *capacity)
 {
     if (*capacity - count >= more)
@@ -85,7 +86,10 @@ static Status push_mark(Machine *m)
     return ST_OK;
 }
 
-static size_t floor_of_stack(const Machine *m) { return m->mark_count ? m->marks[m->mark_count - 1] : 0; }
+static size_t floor_of_stack(const Machine *m)
+{
+    return m->mark_count ? m->marks[m->mark_count - 1] : 0;
+}
 
 static Status pop(Machine *m, Datum **out)
 {
@@ -264,8 +268,8 @@ static bool is_class_name(Str module, Str name)
         return false;
     for (size_t i = 0; i < module.len + name.len; i++) {
         char c = i < module.len ? module.ptr[i] : name.ptr[i - module.len];
-        bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
-                    (unsigned char)c >= 0x80;
+        bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+                    c == '.' || (unsigned char)c >= 0x80;
         if (!word)
             return false;
     }
@@ -298,10 +302,11 @@ static Status push_global(Machine *m)
         }
         return push(m, &b->d);
     }
-    return pickle_fail(m,
-                       "the pickle names '" STR_FMT " " STR_FMT "', which TorchScript files do not use: it is refused, because "
-                       "loading such a pickle could run code",
-                       (int)(module.len < 200 ? module.len : 200), module.ptr, (int)(name.len < 200 ? name.len : 200), name.ptr);
+    return pickle_fail(
+        m,
+        "the pickle names '" STR_FMT " " STR_FMT "', which TorchScript files do not use: it is refused, because "
+        "loading such a pickle could run code",
+        (int)(module.len < 200 ? module.len : 200), module.ptr, (int)(name.len < 200 ? name.len : 200), name.ptr);
 }
 
 static Status new_object(Machine *m)
@@ -327,7 +332,8 @@ static Status build_object(Machine *m)
         return pickle_fail(m, "BUILD finds no object");
     Box *b = (Box *)object;
     if (b->frozen || object->state)
-        return pickle_fail(m, "an object of " STR_FMT " gets its state twice, or contains itself", STR_ARG(object->name));
+        return pickle_fail(m, "an object of " STR_FMT " gets its state twice, or contains itself",
+                           STR_ARG(object->name));
     object->state = state;
     return adopt(m, b, &state, 1);
 }
@@ -353,7 +359,10 @@ static Status push_persistent(Machine *m)
 
 // ---- values ----
 
-static Status push_int(Machine *m, int64_t v) { return push(m, datum_int(m->u->arena, v)); }
+static Status push_int(Machine *m, int64_t v)
+{
+    return push(m, datum_int(m->u->arena, v));
+}
 
 static Status push_long(Machine *m)
 {
@@ -393,8 +402,14 @@ static Status sized(Machine *m, int bytes, Status (*use)(Machine *, uint64_t))
     return use(m, v);
 }
 
-static Status push_u64(Machine *m, uint64_t v) { return push_int(m, (int64_t)v); }
-static Status push_i32(Machine *m, uint64_t v) { return push_int(m, (int32_t)(uint32_t)v); }
+static Status push_u64(Machine *m, uint64_t v)
+{
+    return push_int(m, (int64_t)v);
+}
+static Status push_i32(Machine *m, uint64_t v)
+{
+    return push_int(m, (int32_t)(uint32_t)v);
+}
 
 static Status run_opcode(Machine *m, uint8_t op)
 {

@@ -37,19 +37,19 @@ typedef enum GlobalKind {
 #define X(enumerator, module, name) GLOBAL_##enumerator,
     PICKLE_GLOBALS(X)
 #undef X
-    GLOBAL_STORAGE_TYPE, // torch FloatStorage: Box.dtype
-    GLOBAL_CLASS,        // below __torch__: Datum.name
+        GLOBAL_STORAGE_TYPE, // torch FloatStorage: Box.dtype
+    GLOBAL_CLASS,            // below __torch__: Datum.name
 } GlobalKind;
 
 // A Datum made here that contains others or is internal. Scalars are bare Datums.
 typedef struct Box {
     Datum d;
-    uint32_t depth; // 1 + that of the deepest item
+    uint32_t depth;  // 1 + that of the deepest item
     size_t capacity; // of d.items
-    bool frozen;    // was fetched from the memo: changing it now could make it contain itself
-    bool impure;    // a tuple that holds, somewhere, an internal value
+    bool frozen;     // was fetched from the memo: changing it now could make it contain itself
+    bool impure;     // a tuple that holds, somewhere, an internal value
     GlobalKind global;
-    DType dtype;    // of a storage or storage type
+    DType dtype; // of a storage or storage type
     DatumStorage *storage;
 } Box;
 
@@ -61,11 +61,11 @@ enum {
 typedef struct Machine {
     Unpickler *u;
     Str bytes;
-    size_t at;       // next byte
-    size_t op_at;    // of the opcode being run
+    size_t at;    // next byte
+    size_t op_at; // of the opcode being run
     Datum **stack;
     size_t count, capacity;
-    size_t *marks;   // stack heights
+    size_t *marks; // stack heights
     size_t mark_count, mark_capacity;
     Datum **memo;
     size_t memo_size;

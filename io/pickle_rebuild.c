@@ -4,11 +4,17 @@
 
 #include <stdio.h>
 
-static bool is_global(Datum *d, GlobalKind kind) { return (int)d->kind == KIND_GLOBAL && ((Box *)d)->global == kind; }
+static bool is_global(Datum *d, GlobalKind kind)
+{
+    return (int)d->kind == KIND_GLOBAL && ((Box *)d)->global == kind;
+}
 
 // ---- storages ----
 
-static bool is_meta(Str device) { return str_is(device, "meta"); }
+static bool is_meta(Str device)
+{
+    return str_is(device, "meta");
+}
 
 // Points the storage at its record, which must hold `size` bytes. Data that is not aligned for its type is copied.
 static Status load_storage(Machine *m, DatumStorage *s, uint64_t size, DType dtype)
@@ -20,8 +26,9 @@ static Status load_storage(Machine *m, DatumStorage *s, uint64_t size, DType dty
     Str name = arena_printf(u->arena, "%s" STR_FMT, u->storage_prefix ? u->storage_prefix : "", STR_ARG(s->key));
     TRY(archive_read(u->archive, name, &r));
     if (r->size < size)
-        return pickle_fail(m, "storage " STR_FMT " needs %llu bytes, but record " STR_FMT " has %llu: the archive is damaged",
-                           STR_ARG(s->key), (unsigned long long)size, STR_ARG(name), (unsigned long long)r->size);
+        return pickle_fail(
+            m, "storage " STR_FMT " needs %llu bytes, but record " STR_FMT " has %llu: the archive is damaged",
+            STR_ARG(s->key), (unsigned long long)size, STR_ARG(name), (unsigned long long)r->size);
     size_t align = dtype_size(dtype) < 8 ? dtype_size(dtype) : 8;
     if (s->data && s->size >= size && (uintptr_t)s->data % align == 0)
         return ST_OK;
@@ -40,10 +47,12 @@ static Status load_storage(Machine *m, DatumStorage *s, uint64_t size, DType dty
 
 Status pickle_storage(Machine *m, Datum *id, Datum **out)
 {
-    if (id->kind != DATUM_TUPLE || id->count < 5 || id->items[0]->kind != DATUM_STR || !str_is(id->items[0]->s, "storage"))
+    if (id->kind != DATUM_TUPLE || id->count < 5 || id->items[0]->kind != DATUM_STR ||
+        !str_is(id->items[0]->s, "storage"))
         return pickle_fail(m, "a persistent id is not ('storage', type, key, device, size)");
     Datum *type = id->items[1], *key = id->items[2], *device = id->items[3], *numel = id->items[4];
-    if (!is_global(type, GLOBAL_STORAGE_TYPE) || key->kind != DATUM_STR || device->kind != DATUM_STR || numel->kind != DATUM_INT)
+    if (!is_global(type, GLOBAL_STORAGE_TYPE) || key->kind != DATUM_STR || device->kind != DATUM_STR ||
+        numel->kind != DATUM_INT)
         return pickle_fail(m, "a persistent id is not ('storage', type, key, device, size)");
     DType dtype = ((Box *)type)->dtype;
     int64_t size;
@@ -135,7 +144,11 @@ static Status strided_tensor(Machine *m, Datum *args, Datum **out, DatumTensor *
         return pickle_fail(m, "a tensor has %d sizes and %d strides", ndim, strides);
     Datum *d = ARENA_NEW(m->u->arena, Datum);
     DatumTensor *t = ARENA_NEW(m->u->arena, DatumTensor);
-    *t = (DatumTensor){.storage = storage->storage, .dtype = storage->dtype, .ndim = ndim, .size = size, .stride = stride,
+    *t = (DatumTensor){.storage = storage->storage,
+                       .dtype = storage->dtype,
+                       .ndim = ndim,
+                       .size = size,
+                       .stride = stride,
                        .offset = args->items[1]->i};
     d->kind = DATUM_TENSOR;
     d->tensor = t;
@@ -176,16 +189,19 @@ static Status quantizer(Machine *m, Datum *q, int ndim, DatumQuantizer *out)
 {
     if (q->kind != DATUM_TUPLE || q->count < 3)
         return pickle_fail(m, "a quantised tensor has no (scheme, scale, zero point)");
-    bool channels = is_global(q->items[0], GLOBAL_PER_CHANNEL_AFFINE) || is_global(q->items[0], GLOBAL_PER_CHANNEL_SYMMETRIC) ||
+    bool channels = is_global(q->items[0], GLOBAL_PER_CHANNEL_AFFINE) ||
+                    is_global(q->items[0], GLOBAL_PER_CHANNEL_SYMMETRIC) ||
                     is_global(q->items[0], GLOBAL_PER_CHANNEL_FLOAT);
     if (channels) {
         if (q->count < 4 || q->items[1]->kind != DATUM_TENSOR || q->items[2]->kind != DATUM_TENSOR ||
             q->items[3]->kind != DATUM_INT || q->items[3]->i < 0 || q->items[3]->i >= ndim)
             return pickle_fail(m, "a tensor quantised per channel has no (scheme, scales, zero points, axis)");
-        *out = (DatumQuantizer){.scheme = is_global(q->items[0], GLOBAL_PER_CHANNEL_AFFINE) ? 1
+        *out = (DatumQuantizer){.scheme = is_global(q->items[0], GLOBAL_PER_CHANNEL_AFFINE)  ? 1
                                           : is_global(q->items[0], GLOBAL_PER_CHANNEL_FLOAT) ? 4
                                                                                              : 3,
-                                .scales = q->items[1], .zero_points = q->items[2], .axis = q->items[3]->i};
+                                .scales = q->items[1],
+                                .zero_points = q->items[2],
+                                .axis = q->items[3]->i};
         return ST_OK;
     }
     bool symmetric = is_global(q->items[0], GLOBAL_PER_TENSOR_SYMMETRIC);
@@ -226,7 +242,8 @@ static Status sparse_tensor(Machine *m, Datum *args, Datum **out)
     if (args->kind != DATUM_TUPLE || args->count < 5 || args->items[0]->kind != DATUM_INT)
         return pickle_fail(m, "a sparse tensor is not made of (layout, sizes, requires_grad, indices, values, …)");
     if (args->items[0]->i != 1 && args->items[0]->i != 2)
-        return pickle_fail(m, "a sparse tensor of layout %lld (only COO and CSR exist here)", (long long)args->items[0]->i);
+        return pickle_fail(m, "a sparse tensor of layout %lld (only COO and CSR exist here)",
+                           (long long)args->items[0]->i);
     int64_t *size;
     int ndim;
     bool empty;
@@ -236,7 +253,8 @@ static Status sparse_tensor(Machine *m, Datum *args, Datum **out)
         return pickle_fail(m, "a sparse tensor without values");
     TRY(check_numel(m, size, ndim, dtype_size(values->tensor->dtype), &empty));
     DatumStorage *s = ARENA_NEW(m->u->arena, DatumStorage);
-    *s = (DatumStorage){.key = STR(""), .dtype = values->tensor->dtype, .device = STR("meta"), .id = m->u->storage_count++};
+    *s = (DatumStorage){
+        .key = STR(""), .dtype = values->tensor->dtype, .device = STR("meta"), .id = m->u->storage_count++};
     DatumTensor *t = ARENA_NEW(m->u->arena, DatumTensor);
     *t = (DatumTensor){.storage = s, .dtype = s->dtype, .ndim = ndim, .size = size, .sparse = true};
     int64_t *stride = ARENA_ARRAY(m->u->arena, int64_t, ndim + 1);
@@ -269,7 +287,8 @@ static Status typed_container(Machine *m, Datum *args, Datum **out)
         return pickle_fail(m, "restore_type_tag is not called with (container, type)");
     Datum *d = args->items[0];
     if (d->kind != DATUM_LIST && d->kind != DATUM_DICT)
-        return pickle_fail(m, "the type " STR_FMT " is given to something that is no list or dict", STR_ARG(args->items[1]->s));
+        return pickle_fail(m, "the type " STR_FMT " is given to something that is no list or dict",
+                           STR_ARG(args->items[1]->s));
     d->name = args->items[1]->s;
     *out = d;
     return ST_OK;
@@ -348,8 +367,9 @@ Status pickle_call(Machine *m, Box *function, Datum *args, Datum **out)
         return pickle_container(m, DATUM_DICT, NULL, 0, out);
     case GLOBAL_TENSOR_FROM_ID:
     case GLOBAL_TENSOR_ID_OLD:
-        return pickle_fail(m, "tensors by number are of PyTorch 1.0 to 1.3: load the model with PyTorch 1.4 or newer and save it "
-                              "again");
+        return pickle_fail(
+            m, "tensors by number are of PyTorch 1.0 to 1.3: load the model with PyTorch 1.4 or newer and save it "
+               "again");
     case GLOBAL_CLASS:
         return enum_value(m, function, args, out);
     default:

@@ -32,8 +32,9 @@ Status row_writer_open(const char *path, const RowExtent *columns, int count, Ro
     int fd = -1;
     Status st = w && copy && name ? ST_OK : status_no_memory((size_t)count * sizeof *copy);
     if (st == ST_OK && (fd = open(path, O_WRONLY | O_CLOEXEC)) < 0)
-        st = status_fail(ST_IO, "%s: cannot be opened for writing: %s (is the file system shared by all hosts? else use --gather)",
-                         path, strerror(errno));
+        st = status_fail(
+            ST_IO, "%s: cannot be opened for writing: %s (is the file system shared by all hosts? else use --gather)",
+            path, strerror(errno));
     if (st != ST_OK) {
         free(w);
         free(copy);
@@ -62,8 +63,14 @@ Status row_writer_close(RowWriter *w)
     return st;
 }
 
-uint64_t row_writer_bytes(const RowWriter *w) { return w->bytes; }
-uint64_t row_writer_ns(const RowWriter *w) { return w->ns; }
+uint64_t row_writer_bytes(const RowWriter *w)
+{
+    return w->bytes;
+}
+uint64_t row_writer_ns(const RowWriter *w)
+{
+    return w->ns;
+}
 
 static uint64_t now_ns(void)
 {

@@ -22,9 +22,10 @@ DType transform_dtype(Str name)
     static const struct {
         const char *name;
         DType dtype;
-    } aliases[] = {{"f16", DT_F16}, {"f32", DT_F32}, {"f64", DT_F64}, {"bf16", DT_BF16}, {"u8", DT_U8},   {"i8", DT_I8},
-                   {"u16", DT_U16}, {"i16", DT_I16}, {"u32", DT_U32}, {"i32", DT_I32},   {"u64", DT_U64}, {"i64", DT_I64},
-                   {"half", DT_F16}, {"float", DT_F32}, {"double", DT_F64}, {"c64", DT_C64}, {"c128", DT_C128}};
+    } aliases[] = {{"f16", DT_F16}, {"f32", DT_F32},  {"f64", DT_F64},  {"bf16", DT_BF16}, {"u8", DT_U8},
+                   {"i8", DT_I8},   {"u16", DT_U16},  {"i16", DT_I16},  {"u32", DT_U32},   {"i32", DT_I32},
+                   {"u64", DT_U64}, {"i64", DT_I64},  {"half", DT_F16}, {"float", DT_F32}, {"double", DT_F64},
+                   {"c64", DT_C64}, {"c128", DT_C128}};
     for (size_t i = 0; i < sizeof aliases / sizeof aliases[0]; i++)
         if (str_is(name, aliases[i].name))
             return aliases[i].dtype;
@@ -80,7 +81,8 @@ static Status parse_numbers(Str value, const char *what, double **out, int *coun
         Str part = next_part(&rest, ':');
         double divisor;
         if (!parse_quotient(part, &numbers[i], &divisor))
-            return status_fail(ST_USAGE, "%s=" STR_FMT ": '" STR_FMT "' is not a number", what, STR_ARG(value), STR_ARG(part));
+            return status_fail(ST_USAGE, "%s=" STR_FMT ": '" STR_FMT "' is not a number", what, STR_ARG(value),
+                               STR_ARG(part));
         numbers[i] /= divisor;
     }
     return ST_OK;
@@ -100,13 +102,15 @@ static Status parse_permute(Str value, Transform *t)
             dim = dim * 10 + (part.ptr[i] - '0');
         }
         if (!digits || t->permute_count == TRANSFORM_MAX_DIMS || dim >= TRANSFORM_MAX_DIMS || (seen >> dim & 1))
-            return status_fail(ST_USAGE, "permute=" STR_FMT ": wanted each dimension once, such as 0:3:1:2", STR_ARG(value));
+            return status_fail(ST_USAGE, "permute=" STR_FMT ": wanted each dimension once, such as 0:3:1:2",
+                               STR_ARG(value));
         seen |= 1u << dim;
         t->permute[t->permute_count++] = (uint8_t)dim;
     }
     if (t->permute_count == 0 || seen != (1u << t->permute_count) - 1 || t->permute[0] != 0)
-        return status_fail(ST_USAGE, "permute=" STR_FMT ": wanted each dimension once, the sample dimension 0 first, such as "
-                                     "0:3:1:2",
+        return status_fail(ST_USAGE,
+                           "permute=" STR_FMT ": wanted each dimension once, the sample dimension 0 first, such as "
+                           "0:3:1:2",
                            STR_ARG(value));
     return ST_OK;
 }
@@ -117,15 +121,18 @@ Status transform_parse(Str text, Transform *out)
     while (text.len) {
         Str part = next_part(&text, ',');
         ptrdiff_t eq = str_find(part, '=');
-        Str key = eq < 0 ? part : str_first(part, (size_t)eq), value = eq < 0 ? STR("") : str_from(part, (size_t)eq + 1);
+        Str key = eq < 0 ? part : str_first(part, (size_t)eq),
+            value = eq < 0 ? STR("") : str_from(part, (size_t)eq + 1);
         if (str_is(key, "cast")) {
             out->cast = transform_dtype(value);
             if (out->cast == DT_INVALID)
-                return status_fail(ST_USAGE, "cast=" STR_FMT ": unknown type (f32, f16, bf16, f64, u8, i8, i16, i32, i64, bool …)",
-                                   STR_ARG(value));
+                return status_fail(
+                    ST_USAGE, "cast=" STR_FMT ": unknown type (f32, f16, bf16, f64, u8, i8, i16, i32, i64, bool …)",
+                    STR_ARG(value));
         } else if (str_is(key, "scale")) {
             if (!parse_quotient(value, &out->scale, &out->scale_divisor))
-                return status_fail(ST_USAGE, "scale=" STR_FMT ": wanted a number or a quotient such as 1/255", STR_ARG(value));
+                return status_fail(ST_USAGE, "scale=" STR_FMT ": wanted a number or a quotient such as 1/255",
+                                   STR_ARG(value));
             out->has_scale = true;
         } else if (str_is(key, "mean")) {
             TRY(parse_numbers(value, "mean", &out->mean, &out->mean_count));
@@ -137,7 +144,8 @@ Status transform_parse(Str text, Transform *out)
         } else if (str_is(key, "permute")) {
             TRY(parse_permute(value, out));
         } else {
-            return status_fail(ST_USAGE, "'" STR_FMT "' is not one of cast=, scale=, mean=, std=, permute=", STR_ARG(part));
+            return status_fail(ST_USAGE,
+                               "'" STR_FMT "' is not one of cast=, scale=, mean=, std=, permute=", STR_ARG(part));
         }
     }
     return ST_OK;
@@ -145,7 +153,10 @@ Status transform_parse(Str text, Transform *out)
 
 // ---- checking ----
 
-static bool computes(const Transform *t) { return t->has_scale || t->mean_count || t->std_count; }
+static bool computes(const Transform *t)
+{
+    return t->has_scale || t->mean_count || t->std_count;
+}
 
 static DType result_dtype(const Transform *t, DType dtype)
 {
@@ -159,10 +170,12 @@ bool transform_is_identity(const Transform *t, DType dtype)
     bool moves = false;
     for (int i = 0; i < t->permute_count; i++)
         moves |= t->permute[i] != i;
-    return !moves && !computes(t) && result_dtype(t, dtype) == dtype && dtype != DT_BOOL; // stored bools may be other than 0, 1
+    return !moves && !computes(t) && result_dtype(t, dtype) == dtype &&
+           dtype != DT_BOOL; // stored bools may be other than 0, 1
 }
 
-Status transform_result(const Transform *t, DType dtype, int ndim, const int64_t *shape, DType *out_dtype, int64_t *out_shape)
+Status transform_result(const Transform *t, DType dtype, int ndim, const int64_t *shape, DType *out_dtype,
+                        int64_t *out_shape)
 {
     *out_dtype = result_dtype(t, dtype);
     if (ndim > TRANSFORM_MAX_DIMS)
@@ -170,7 +183,8 @@ Status transform_result(const Transform *t, DType dtype, int ndim, const int64_t
     if (t->permute_count && t->permute_count != ndim)
         return status_fail(ST_USAGE, "permute names %d dimensions, but the data set has %d", t->permute_count, ndim);
     if (*out_dtype != dtype && (dtype_is_complex(dtype) || dtype_is_complex(*out_dtype)))
-        return status_fail(ST_USAGE, "%s cannot be cast to %s", dtype_python_name(dtype), dtype_python_name(*out_dtype));
+        return status_fail(ST_USAGE, "%s cannot be cast to %s", dtype_python_name(dtype),
+                           dtype_python_name(*out_dtype));
     if (computes(t) && !dtype_is_floating(*out_dtype))
         return status_fail(ST_USAGE, "scale, mean and std need a floating-point type, not %s: add cast=f32",
                            dtype_python_name(*out_dtype));
@@ -179,8 +193,9 @@ Status transform_result(const Transform *t, DType dtype, int ndim, const int64_t
     for (int k = 0; k < 2; k++) {
         int count = k ? t->std_count : t->mean_count;
         if (count > 1 && (ndim < 2 || out_shape[1] != count))
-            return status_fail(ST_USAGE, "%s has %d numbers, but dimension 1 (channels%s) has %lld", k ? "std" : "mean", count,
-                               t->permute_count ? ", after permute" : "", ndim < 2 ? 0LL : (long long)out_shape[1]);
+            return status_fail(ST_USAGE, "%s has %d numbers, but dimension 1 (channels%s) has %lld", k ? "std" : "mean",
+                               count, t->permute_count ? ", after permute" : "",
+                               ndim < 2 ? 0LL : (long long)out_shape[1]);
     }
     return ST_OK;
 }
@@ -195,7 +210,10 @@ static int64_t integer_of(double v)
     return v < 0x1p63 ? (int64_t)v : INT64_MAX;
 }
 
-static uint64_t unsigned_of(double v) { return v >= 0x1p63 && v < 0x1p64 ? (uint64_t)v : (uint64_t)integer_of(v); }
+static uint64_t unsigned_of(double v)
+{
+    return v >= 0x1p63 && v < 0x1p64 ? (uint64_t)v : (uint64_t)integer_of(v);
+}
 
 // X(DType, C type in memory, value read from x, class of the value: i integer, f floating)
 #define READERS(X)                                                                                                     \
@@ -234,20 +252,47 @@ static uint64_t unsigned_of(double v) { return v >= 0x1p63 && v < 0x1p64 ? (uint
     static void convert_##DT(const void *from, int64_t stride, DType to_type, void *to, int64_t n)                     \
     {                                                                                                                  \
         switch (to_type) {                                                                                             \
-        case DT_U8: LOOP(T_IN, uint8_t, VALUE, TO_INT_##CLASS(uint8_t, VALUE)); break;                                 \
-        case DT_I8: LOOP(T_IN, int8_t, VALUE, TO_INT_##CLASS(int8_t, VALUE)); break;                                   \
-        case DT_U16: LOOP(T_IN, uint16_t, VALUE, TO_INT_##CLASS(uint16_t, VALUE)); break;                              \
-        case DT_I16: LOOP(T_IN, int16_t, VALUE, TO_INT_##CLASS(int16_t, VALUE)); break;                                \
-        case DT_U32: LOOP(T_IN, uint32_t, VALUE, TO_INT_##CLASS(uint32_t, VALUE)); break;                              \
-        case DT_I32: LOOP(T_IN, int32_t, VALUE, TO_INT_##CLASS(int32_t, VALUE)); break;                                \
-        case DT_U64: LOOP(T_IN, uint64_t, VALUE, TO_U64_##CLASS(VALUE)); break;                                        \
-        case DT_I64: LOOP(T_IN, int64_t, VALUE, TO_INT_##CLASS(int64_t, VALUE)); break;                                \
-        case DT_BOOL: LOOP(T_IN, uint8_t, VALUE, (uint8_t)((VALUE) != 0)); break;                                      \
-        case DT_F16: LOOP(T_IN, uint16_t, VALUE, f16_from_float((float)(VALUE))); break;                               \
-        case DT_BF16: LOOP(T_IN, uint16_t, VALUE, bf16_from_float((float)(VALUE))); break;                             \
-        case DT_F32: LOOP(T_IN, float, VALUE, (float)(VALUE)); break;                                                  \
-        case DT_F64: LOOP(T_IN, double, VALUE, (double)(VALUE)); break;                                                \
-        default: break;                                                                                                \
+        case DT_U8:                                                                                                    \
+            LOOP(T_IN, uint8_t, VALUE, TO_INT_##CLASS(uint8_t, VALUE));                                                \
+            break;                                                                                                     \
+        case DT_I8:                                                                                                    \
+            LOOP(T_IN, int8_t, VALUE, TO_INT_##CLASS(int8_t, VALUE));                                                  \
+            break;                                                                                                     \
+        case DT_U16:                                                                                                   \
+            LOOP(T_IN, uint16_t, VALUE, TO_INT_##CLASS(uint16_t, VALUE));                                              \
+            break;                                                                                                     \
+        case DT_I16:                                                                                                   \
+            LOOP(T_IN, int16_t, VALUE, TO_INT_##CLASS(int16_t, VALUE));                                                \
+            break;                                                                                                     \
+        case DT_U32:                                                                                                   \
+            LOOP(T_IN, uint32_t, VALUE, TO_INT_##CLASS(uint32_t, VALUE));                                              \
+            break;                                                                                                     \
+        case DT_I32:                                                                                                   \
+            LOOP(T_IN, int32_t, VALUE, TO_INT_##CLASS(int32_t, VALUE));                                                \
+            break;                                                                                                     \
+        case DT_U64:                                                                                                   \
+            LOOP(T_IN, uint64_t, VALUE, TO_U64_##CLASS(VALUE));                                                        \
+            break;                                                                                                     \
+        case DT_I64:                                                                                                   \
+            LOOP(T_IN, int64_t, VALUE, TO_INT_##CLASS(int64_t, VALUE));                                                \
+            break;                                                                                                     \
+        case DT_BOOL:                                                                                                  \
+            LOOP(T_IN, uint8_t, VALUE, (uint8_t)((VALUE) != 0));                                                       \
+            break;                                                                                                     \
+        case DT_F16:                                                                                                   \
+            LOOP(T_IN, uint16_t, VALUE, f16_from_float((float)(VALUE)));                                               \
+            break;                                                                                                     \
+        case DT_BF16:                                                                                                  \
+            LOOP(T_IN, uint16_t, VALUE, bf16_from_float((float)(VALUE)));                                              \
+            break;                                                                                                     \
+        case DT_F32:                                                                                                   \
+            LOOP(T_IN, float, VALUE, (float)(VALUE));                                                                  \
+            break;                                                                                                     \
+        case DT_F64:                                                                                                   \
+            LOOP(T_IN, double, VALUE, (double)(VALUE));                                                                \
+            break;                                                                                                     \
+        default:                                                                                                       \
+            break;                                                                                                     \
         }                                                                                                              \
     }
 READERS(CONVERT_FROM)
@@ -306,8 +351,8 @@ static void normalise_f64(const Transform *t, const Channels *c, double *v, int6
 }
 
 // At most RUN elements through load, scale, normalise, store.
-static void compute_run(const Transform *t, DType from_type, const void *from, int64_t stride, DType to_type, void *to, int64_t n,
-                        const Channels *c)
+static void compute_run(const Transform *t, DType from_type, const void *from, int64_t stride, DType to_type, void *to,
+                        int64_t n, const Channels *c)
 {
     double wide[RUN];
     float narrow[RUN];
@@ -372,8 +417,8 @@ static void apply_run(Walk *w, const char *from, char *to, int64_t n, int64_t st
     for (int64_t done = 0; done < n; done += RUN) {
         int64_t part = n - done < RUN ? n - done : RUN;
         Channels here = {c.channel + done * c.channel_step, c.channel_step};
-        compute_run(w->t, w->from_type, from + done * stride * (int64_t)in_size, stride, w->to_type, to + done * (int64_t)out_size,
-                    part, &here);
+        compute_run(w->t, w->from_type, from + done * stride * (int64_t)in_size, stride, w->to_type,
+                    to + done * (int64_t)out_size, part, &here);
     }
 }
 
@@ -401,7 +446,8 @@ static void join_dims(Walk *w)
     }
 }
 
-void transform_apply(const Transform *t, DType dtype, int ndim, const int64_t *shape, int64_t rows, const void *in, void *out)
+void transform_apply(const Transform *t, DType dtype, int ndim, const int64_t *shape, int64_t rows, const void *in,
+                     void *out)
 {
     Walk w = {.t = t, .from_type = dtype, .to_type = result_dtype(t, dtype), .ndim = ndim, .table_channel = -1};
     int64_t strides[TRANSFORM_MAX_DIMS], elements = 1;

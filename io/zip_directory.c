@@ -25,12 +25,24 @@ static uint64_t le(const char *p, int bytes)
     return v;
 }
 
-static uint16_t le16(const char *p) { return (uint16_t)le(p, 2); }
-static uint32_t le32(const char *p) { return (uint32_t)le(p, 4); }
-static uint64_t le64(const char *p) { return le(p, 8); }
+static uint16_t le16(const char *p)
+{
+    return (uint16_t)le(p, 2);
+}
+static uint32_t le32(const char *p)
+{
+    return (uint32_t)le(p, 4);
+}
+static uint64_t le64(const char *p)
+{
+    return le(p, 8);
+}
 
 // [offset, offset + size) lies inside `total` bytes.
-static bool inside(uint64_t offset, uint64_t size, uint64_t total) { return offset <= total && size <= total - offset; }
+static bool inside(uint64_t offset, uint64_t size, uint64_t total)
+{
+    return offset <= total && size <= total - offset;
+}
 
 // The newest end record that leaves room for itself; bytes after its comment are tolerated, as PyTorch does.
 static ptrdiff_t find_end(Str bytes)
@@ -72,14 +84,15 @@ Status zip_find_directory(Str bytes, const char *path, ZipDirectory *out)
     if (read_end64(bytes, (size_t)end, &wide))
         *out = wide;
     else if (saturated)
-        return status_fail(ST_BAD_MODEL, "%s: zip64 end record is missing at byte %td: the archive is damaged", path, end);
+        return status_fail(ST_BAD_MODEL, "%s: zip64 end record is missing at byte %td: the archive is damaged", path,
+                           end);
     if (!inside(out->offset, out->size, (uint64_t)end))
         return status_fail(ST_BAD_MODEL,
                            "%s: zip directory of %llu bytes at byte %llu lies outside the file: the archive is damaged",
                            path, (unsigned long long)out->size, (unsigned long long)out->offset);
     if (out->count > out->size / ENTRY_SIZE)
-        return status_fail(ST_BAD_MODEL, "%s: zip directory claims %llu entries in %llu bytes: the archive is damaged", path,
-                           (unsigned long long)out->count, (unsigned long long)out->size);
+        return status_fail(ST_BAD_MODEL, "%s: zip directory claims %llu entries in %llu bytes: the archive is damaged",
+                           path, (unsigned long long)out->count, (unsigned long long)out->size);
     return ST_OK;
 }
 
@@ -122,8 +135,9 @@ Status zip_next_entry(Str bytes, const char *path, const ZipDirectory *d, uint64
                            (unsigned long long)place);
     uint64_t name = le16(p + 28), extra = le16(p + 30), comment = le16(p + 32);
     if (ENTRY_SIZE + name + extra + comment > left)
-        return status_fail(ST_BAD_MODEL, "%s: zip directory entry at byte %llu runs past the directory: the archive is damaged",
-                           path, (unsigned long long)place);
+        return status_fail(ST_BAD_MODEL,
+                           "%s: zip directory entry at byte %llu runs past the directory: the archive is damaged", path,
+                           (unsigned long long)place);
     *out = (ZipEntry){
         .name = {p + ENTRY_SIZE, name},
         .flags = le16(p + 8),
@@ -148,10 +162,11 @@ Status zip_entry_offset(Str bytes, const char *path, const ZipEntry *e, uint64_t
                            STR_ARG(e->name), (unsigned long long)e->header);
     uint64_t start = e->header + LOCAL_SIZE + le16(p + 26) + le16(p + 28);
     if (!inside(start, e->stored_size, bytes.len))
-        return status_fail(ST_BAD_MODEL,
-                           "%s: " STR_FMT ": %llu bytes at byte %llu run past the end of the file (%zu bytes): the archive is "
-                           "cut short or damaged",
-                           path, STR_ARG(e->name), (unsigned long long)e->stored_size, (unsigned long long)start, bytes.len);
+        return status_fail(
+            ST_BAD_MODEL,
+            "%s: " STR_FMT ": %llu bytes at byte %llu run past the end of the file (%zu bytes): the archive is "
+            "cut short or damaged",
+            path, STR_ARG(e->name), (unsigned long long)e->stored_size, (unsigned long long)start, bytes.len);
     *offset = start;
     return ST_OK;
 }

@@ -1,6 +1,7 @@
 // The central directory of a zip file held in memory: names, sizes and places of its entries, every field checked.
-// It is read here rather than by libarchive because TorchScript gives meaning to what libarchive hides: the order of the
-// directory (the first entry names the root folder), and the place of stored data (so that weights are mapped, not read).
+// It is read here rather than by libarchive because TorchScript gives meaning to what libarchive hides: the order of
+// the directory (the first entry names the root folder), and the place of stored data (so that weights are mapped, not
+// read).
 #ifndef TSB_IO_ZIP_DIRECTORY_H
 #define TSB_IO_ZIP_DIRECTORY_H
 

@@ -26,7 +26,10 @@ static void make_code(void)
         code[i] = (char)('a' + (i / 7 + i * i / 31) % 26);
 }
 
-static void name_in(char *out, const char *root, const char *name) { snprintf(out, 100, "%s/%s", root, name); }
+static void name_in(char *out, const char *root, const char *name)
+{
+    snprintf(out, 100, "%s/%s", root, name);
+}
 
 // A minimal archive; every entry in `form`, code deflated if asked for.
 static ZipWriter minimal(const char *root, int form, bool zip64)
@@ -65,8 +68,14 @@ static void check_record(Archive *a, const char *name, const void *want, size_t 
 static void test_forms(void **state)
 {
     (void)state;
-    static const int forms[] = {0, ZIP_DEFLATE, ZIP_ALIGN | ZIP_DESCRIPTOR, ZIP_ALIGN | ZIP_DESCRIPTOR | ZIP_DEFLATE,
-                                ZIP_WIDE | ZIP_DEFLATE, ZIP_WIDE, ZIP_BAD_CRC | ZIP_DEFLATE, ZIP_BAD_CRC | ZIP_DESCRIPTOR};
+    static const int forms[] = {0,
+                                ZIP_DEFLATE,
+                                ZIP_ALIGN | ZIP_DESCRIPTOR,
+                                ZIP_ALIGN | ZIP_DESCRIPTOR | ZIP_DEFLATE,
+                                ZIP_WIDE | ZIP_DEFLATE,
+                                ZIP_WIDE,
+                                ZIP_BAD_CRC | ZIP_DEFLATE,
+                                ZIP_BAD_CRC | ZIP_DESCRIPTOR};
     for (size_t i = 0; i < 2 * sizeof forms / sizeof forms[0]; i++) {
         int form = forms[i / 2];
         ZipWriter z = minimal(i % 3 ? "archive" : "other name", form, i % 2);
@@ -268,8 +277,9 @@ int main(void)
 {
     make_code();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_forms),    cmocka_unit_test(test_file),        cmocka_unit_test(test_other_formats),
-        cmocka_unit_test(test_versions), cmocka_unit_test(test_bad_entries), cmocka_unit_test(test_truncation_and_flips),
+        cmocka_unit_test(test_forms),         cmocka_unit_test(test_file),
+        cmocka_unit_test(test_other_formats), cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_bad_entries),   cmocka_unit_test(test_truncation_and_flips),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

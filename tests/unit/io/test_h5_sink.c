@@ -44,11 +44,16 @@ static void need(Status st)
 static void refused(Status got, Status want, const char *part_of_message)
 {
     if (got != want || !strstr(status_message(), part_of_message))
-        fail_msg("%s where %s with '%s' was expected: %s", status_name(got), status_name(want), part_of_message, status_message());
+        fail_msg("%s where %s with '%s' was expected: %s", status_name(got), status_name(want), part_of_message,
+                 status_message());
 }
 
 static const SinkAttr attrs[] = {
-    {.name = "model", .kind = ATTR_TEXT, .text = "m\xc3\xb6" "del.pt", .must_match = true},
+    {.name = "model",
+     .kind = ATTR_TEXT,
+     .text = "m\xc3\xb6"
+             "del.pt",
+     .must_match = true},
     {.name = "seed", .kind = ATTR_INT, .integer = -3, .must_match = true},
     {.name = "scale", .kind = ATTR_FLOAT, .number = 0.1, .must_match = true},
     {.name = "stateful", .kind = ATTR_BOOL, .integer = 1, .must_match = true},
@@ -57,17 +62,26 @@ static const SinkAttr attrs[] = {
 enum { ATTRS = 5 };
 
 static const SinkColumn fixed[] = {
-    {.path = "/output/f32", .dtype = DT_F32, .ndim = 2, .shape = {2, 3}}, {.path = "/output/bool", .dtype = DT_BOOL},
-    {.path = "/output/c64", .dtype = DT_C64, .ndim = 1, .shape = {2}},    {.path = "/output/bf16", .dtype = DT_BF16, .ndim = 1, .shape = {2}},
-    {.path = "/output/f16", .dtype = DT_F16, .ndim = 1, .shape = {1}},    {.path = "/label", .dtype = DT_I64},
+    {.path = "/output/f32", .dtype = DT_F32, .ndim = 2, .shape = {2, 3}},
+    {.path = "/output/bool", .dtype = DT_BOOL},
+    {.path = "/output/c64", .dtype = DT_C64, .ndim = 1, .shape = {2}},
+    {.path = "/output/bf16", .dtype = DT_BF16, .ndim = 1, .shape = {2}},
+    {.path = "/output/f16", .dtype = DT_F16, .ndim = 1, .shape = {1}},
+    {.path = "/label", .dtype = DT_I64},
     {.path = "/empty", .dtype = DT_F32, .ndim = 1, .shape = {0}},
 };
 enum { FIXED = 7 };
 
 static SinkPlan plan_of(const SinkColumn *columns, int count)
 {
-    return (SinkPlan){.path = file, .rows = ROWS, .batch_size = BATCH, .columns = columns, .column_count = count,
-                      .attrs = attrs, .attr_count = ATTRS, .max_errors = 4};
+    return (SinkPlan){.path = file,
+                      .rows = ROWS,
+                      .batch_size = BATCH,
+                      .columns = columns,
+                      .column_count = count,
+                      .attrs = attrs,
+                      .attr_count = ATTRS,
+                      .max_errors = 4};
 }
 
 // Row r of a column: element k has a value made of both.
@@ -101,7 +115,10 @@ static int64_t elements_of(const SinkColumn *c)
     return n;
 }
 
-static int64_t rows_of(int64_t batch) { return batch == BATCHES - 1 ? ROWS - BATCH * (BATCHES - 1) : BATCH; }
+static int64_t rows_of(int64_t batch)
+{
+    return batch == BATCHES - 1 ? ROWS - BATCH * (BATCHES - 1) : BATCH;
+}
 
 static RowWriter *writer_of(const H5Sink *s)
 {
@@ -184,7 +201,9 @@ static void test_write_and_finish(void **state)
     refused(h5_sink_finish(s), ST_INTERNAL, "batch 1 was not written");
     for (int i = 0; i < FIXED; i++)
         need(row_writer_fill(w, i, BATCH, BATCH));
-    need(h5_sink_error(s, 1, BATCH, "ValueError: b\xc3\xa4" "d row"));
+    need(h5_sink_error(s, 1, BATCH,
+                       "ValueError: b\xc3\xa4"
+                       "d row"));
     need(row_writer_mark(w, 1, BATCH_FAILED));
     refused(row_writer_write(w, 0, ROWS - 1, 2, ""), ST_INTERNAL, "rows 22 to 24");
     need(row_writer_close(w));
@@ -198,7 +217,8 @@ static void test_write_and_finish(void **state)
     need(h5_source_open(thread, file, &f));
     assert_int_equal(h5_source_find(f, STR("/errors/batch"))->shape[0], 1);
     need(h5_source_read_text(f, "/errors/message", 0, 1, &arena, &message));
-    assert_true(str_is(message, "ValueError: b\xc3\xa4" "d row"));
+    assert_true(str_is(message, "ValueError: b\xc3\xa4"
+                                "d row"));
     arena_free(&arena);
     h5_source_close(f);
 
@@ -328,7 +348,8 @@ static void check_loose(int64_t failed)
     need(h5_source_open(thread, file, &f));
     check_attr(f, "complete", "true");
     check_attr(f, "model", attrs[0].text);
-    H5Block boxes = read_column(f, "/boxes", DT_F32), masks = read_column(f, "/masks", DT_F32), score = read_column(f, "/score", DT_I64);
+    H5Block boxes = read_column(f, "/boxes", DT_F32), masks = read_column(f, "/masks", DT_F32),
+            score = read_column(f, "/score", DT_I64);
     Arena arena = {0};
     Str captions[ROWS];
     need(h5_source_read_text(f, "/caption", 0, ROWS, &arena, captions));

@@ -93,7 +93,10 @@ static void make(void (*fill)(hid_t, void *), void *arg)
     need(h5_run(thread, make_job, &m));
 }
 
-static void fill_one(hid_t f, void *arg) { put(f, "/x", arg); }
+static void fill_one(hid_t f, void *arg)
+{
+    put(f, "/x", arg);
+}
 
 static H5Source *open_source(void)
 {
@@ -106,7 +109,10 @@ static H5Source *open_source(void)
 
 enum { ROWS = 100, A = 7, B = 5 };
 
-static int32_t value_at(int64_t row, int a, int b) { return (int32_t)(row * 1000 + a * 10 + b - 50000); }
+static int32_t value_at(int64_t row, int a, int b)
+{
+    return (int32_t)(row * 1000 + a * 10 + b - 50000);
+}
 
 static void check_ranges(H5Column *c, int64_t batch)
 {
@@ -171,8 +177,12 @@ static void test_chunked(void **state)
 {
     (void)state;
     for (int form = 0; form < 16; form++)
-        check_form(&(Make){.type = form & 8 ? H5T_STD_I32BE : H5T_STD_I32LE, .chunked = true, .chunk = {8, 4, 3},
-                           .shuffle = form & 1, .deflate = form & 2, .fletcher = form & 4});
+        check_form(&(Make){.type = form & 8 ? H5T_STD_I32BE : H5T_STD_I32LE,
+                           .chunked = true,
+                           .chunk = {8, 4, 3},
+                           .shuffle = form & 1,
+                           .deflate = form & 2,
+                           .fletcher = form & 4});
     check_form(&(Make){.type = H5T_STD_I32LE, .chunked = true, .chunk = {16, A, B}, .shuffle = true, .deflate = true});
     check_form(&(Make){.type = H5T_STD_I32LE, .chunked = true, .chunk = {ROWS, A, 2}, .deflate = true});
     check_form(&(Make){.type = H5T_STD_I64LE, .chunked = true, .chunk = {1, 1, 1}, .deflate = true});
@@ -181,7 +191,12 @@ static void test_chunked(void **state)
 static void test_unwritten_chunks(void **state)
 {
     (void)state;
-    Make m = {.type = H5T_STD_I32BE, .ndim = 2, .shape = {20, 3}, .chunked = true, .chunk = {4, 2}, .deflate = true,
+    Make m = {.type = H5T_STD_I32BE,
+              .ndim = 2,
+              .shape = {20, 3},
+              .chunked = true,
+              .chunk = {4, 2},
+              .deflate = true,
               .leave_empty = true};
     make(fill_one, &m);
     H5Source *s = open_source();
@@ -223,8 +238,15 @@ static void test_lanes(void **state)
     int64_t sum = 0;
     for (int i = 0; i < N; i++)
         sum += values[i] = i * 3 - 70;
-    Make m = {.type = H5T_STD_I32LE, .memory = H5T_NATIVE_INT32, .ndim = 1, .shape = {N}, .chunked = true, .chunk = {100},
-              .shuffle = true, .deflate = true, .values = values};
+    Make m = {.type = H5T_STD_I32LE,
+              .memory = H5T_NATIVE_INT32,
+              .ndim = 1,
+              .shape = {N},
+              .chunked = true,
+              .chunk = {100},
+              .shuffle = true,
+              .deflate = true,
+              .values = values};
     make(fill_one, &m);
     H5Source *s = open_source();
     H5Column *c;
@@ -254,7 +276,12 @@ static void test_cancel(void **state)
 {
     (void)state;
     static const int32_t values[64];
-    Make m = {.type = H5T_STD_I32LE, .memory = H5T_NATIVE_INT32, .ndim = 1, .shape = {64}, .chunked = true, .chunk = {8},
+    Make m = {.type = H5T_STD_I32LE,
+              .memory = H5T_NATIVE_INT32,
+              .ndim = 1,
+              .shape = {64},
+              .chunked = true,
+              .chunk = {8},
               .values = values};
     make(fill_one, &m);
     H5Source *s = open_source();
@@ -312,22 +339,33 @@ static void fill_types(hid_t f, void *arg)
     hid_t boolean = h5py_bool(), complex_le = h5py_complex(H5T_IEEE_F32LE), complex_be = h5py_complex(H5T_IEEE_F32BE);
     hid_t f16 = half();
     put(f, "bool", &(Make){.type = boolean, .memory = boolean, .ndim = 1, .shape = {3}, .values = (int8_t[]){1, 0, 1}});
-    put(f, "c_le", &(Make){.type = complex_le, .memory = complex_le, .ndim = 1, .shape = {2}, .values = (float[]){1, 2, 3, -4}});
-    put(f, "c_be", &(Make){.type = complex_be, .memory = complex_le, .ndim = 1, .shape = {2}, .values = (float[]){1, 2, 3, -4}});
-    put(f, "half", &(Make){.type = f16, .memory = H5T_NATIVE_FLOAT, .ndim = 1, .shape = {3}, .values = (float[]){1.5f, -2, 65504}});
-    put(f, "u64", &(Make){.type = H5T_STD_U64BE, .memory = H5T_NATIVE_UINT64, .ndim = 1, .shape = {1},
-                          .values = (uint64_t[]){UINT64_MAX}});
+    put(f, "c_le",
+        &(Make){.type = complex_le, .memory = complex_le, .ndim = 1, .shape = {2}, .values = (float[]){1, 2, 3, -4}});
+    put(f, "c_be",
+        &(Make){.type = complex_be, .memory = complex_le, .ndim = 1, .shape = {2}, .values = (float[]){1, 2, 3, -4}});
+    put(f, "half",
+        &(Make){
+            .type = f16, .memory = H5T_NATIVE_FLOAT, .ndim = 1, .shape = {3}, .values = (float[]){1.5f, -2, 65504}});
+    put(f, "u64",
+        &(Make){.type = H5T_STD_U64BE,
+                .memory = H5T_NATIVE_UINT64,
+                .ndim = 1,
+                .shape = {1},
+                .values = (uint64_t[]){UINT64_MAX}});
     H5Tclose(boolean);
     H5Tclose(complex_le);
     H5Tclose(complex_be);
     H5Tclose(f16);
     hid_t g = H5Gcreate2(f, "/deep", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-    put(g, "u8", &(Make){.type = H5T_STD_U8LE, .memory = H5T_NATIVE_UINT8, .ndim = 2, .shape = {2, 2}, .values = (uint8_t[4]){1}});
+    put(g, "u8",
+        &(Make){
+            .type = H5T_STD_U8LE, .memory = H5T_NATIVE_UINT8, .ndim = 2, .shape = {2, 2}, .values = (uint8_t[4]){1}});
     H5Gclose(g);
     hid_t text = H5Tcopy(H5T_C_S1);
     H5Tset_size(text, H5T_VARIABLE);
     H5Tset_cset(text, H5T_CSET_UTF8);
-    put(f, "text", &(Make){.type = text, .memory = text, .ndim = 1, .shape = {2}, .values = (const char *[]){"caf\xc3\xa9", ""}});
+    put(f, "text",
+        &(Make){.type = text, .memory = text, .ndim = 1, .shape = {2}, .values = (const char *[]){"caf\xc3\xa9", ""}});
     hid_t scalar = H5Screate(H5S_SCALAR), d = H5Dcreate2(f, "scalar", H5T_NATIVE_INT, scalar, 0, 0, 0);
     H5Dclose(d);
     hid_t a = H5Acreate2(f, "note", text, scalar, 0, 0);
@@ -335,7 +373,8 @@ static void fill_types(hid_t f, void *arg)
     H5Aclose(a);
     H5Sclose(scalar);
     H5Tclose(text);
-    put(f, "none", &(Make){.type = H5T_STD_I32LE, .memory = H5T_NATIVE_INT32, .ndim = 2, .shape = {0, 3}, .values = ""});
+    put(f, "none",
+        &(Make){.type = H5T_STD_I32LE, .memory = H5T_NATIVE_INT32, .ndim = 2, .shape = {0, 3}, .values = ""});
 }
 
 static void check_bytes(H5Source *s, const char *path, DType dtype, const void *want, size_t size)
@@ -413,16 +452,33 @@ static void fill_ragged(hid_t f, void *arg)
     int16_t values[12];
     for (int i = 0; i < 12; i++)
         values[i] = (int16_t)(i * 2);
-    put(g, "values", &(Make){.type = H5T_STD_I16LE, .memory = H5T_NATIVE_INT16, .ndim = 2, .shape = {6, 2}, .chunked = true,
-                             .chunk = {4, 2}, .deflate = true, .values = values});
-    put(g, "offsets", &(Make){.type = H5T_STD_U32LE, .memory = H5T_NATIVE_INT64, .ndim = 1, .shape = {5}, .values = offsets});
+    put(g, "values",
+        &(Make){.type = H5T_STD_I16LE,
+                .memory = H5T_NATIVE_INT16,
+                .ndim = 2,
+                .shape = {6, 2},
+                .chunked = true,
+                .chunk = {4, 2},
+                .deflate = true,
+                .values = values});
+    put(g, "offsets",
+        &(Make){.type = H5T_STD_U32LE, .memory = H5T_NATIVE_INT64, .ndim = 1, .shape = {5}, .values = offsets});
     H5Gclose(g);
     g = H5Gcreate2(f, "/flat", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-    put(g, "values", &(Make){.type = H5T_STD_I16LE, .memory = H5T_NATIVE_INT16, .ndim = 1, .shape = {10}, .values = values});
-    put(g, "offsets", &(Make){.type = H5T_STD_I64LE, .memory = H5T_NATIVE_INT64, .ndim = 1, .shape = {4},
-                              .values = (int64_t[]){0, 4, 4, 10}});
-    put(g, "shapes", &(Make){.type = H5T_STD_I64LE, .memory = H5T_NATIVE_INT64, .ndim = 2, .shape = {3, 2},
-                             .values = (int64_t[]){2, 2, 0, 9, 3, 2}});
+    put(g, "values",
+        &(Make){.type = H5T_STD_I16LE, .memory = H5T_NATIVE_INT16, .ndim = 1, .shape = {10}, .values = values});
+    put(g, "offsets",
+        &(Make){.type = H5T_STD_I64LE,
+                .memory = H5T_NATIVE_INT64,
+                .ndim = 1,
+                .shape = {4},
+                .values = (int64_t[]){0, 4, 4, 10}});
+    put(g, "shapes",
+        &(Make){.type = H5T_STD_I64LE,
+                .memory = H5T_NATIVE_INT64,
+                .ndim = 2,
+                .shape = {3, 2},
+                .values = (int64_t[]){2, 2, 0, 9, 3, 2}});
     H5Gclose(g);
 }
 
@@ -472,8 +528,14 @@ static void test_truncated(void **state)
     static int32_t values[3000];
     for (int i = 0; i < 3000; i++)
         values[i] = i * i;
-    Make m = {.type = H5T_STD_I32LE, .memory = H5T_NATIVE_INT32, .ndim = 1, .shape = {3000}, .chunked = true, .chunk = {100},
-              .deflate = true, .values = values};
+    Make m = {.type = H5T_STD_I32LE,
+              .memory = H5T_NATIVE_INT32,
+              .ndim = 1,
+              .shape = {3000},
+              .chunked = true,
+              .chunk = {100},
+              .deflate = true,
+              .values = values};
     make(fill_one, &m);
     char whole[20000];
     FILE *f = fopen(file, "rb");

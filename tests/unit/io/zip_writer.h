@@ -91,7 +91,10 @@ static inline void zip_add(ZipWriter *z, const char *name, const void *data, siz
     free(deflated);
 }
 
-static inline void zip_text(ZipWriter *z, const char *name, const char *text, int form) { zip_add(z, name, text, strlen(text), form); }
+static inline void zip_text(ZipWriter *z, const char *name, const char *text, int form)
+{
+    zip_add(z, name, text, strlen(text), form);
+}
 
 // Appends directory and end records. The result is z->file; free it with zip_free.
 static inline void zip_end(ZipWriter *z, bool zip64)
