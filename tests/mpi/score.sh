@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Scores the demo with several processes: the same data sets whatever the number of ranks and lanes, the way rows travel,
+# and interruptions.
+# usage: score.sh TSBATCH CASE      CASE: ranks, gather, killed, signal, errors
+set -eu
+tsbatch=$(realpath "$1") case=$2
+here=$(dirname "$(realpath "$0")")
+model=$here/../../deploy/demo/digits.pt data=$here/../../deploy/demo/digits.h5 pytorch=$here/../../deploy/demo/digits.pytorch.h5
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+
+fail() { echo "FAILED: $*"; exit 1; }
+# score RANKS OUTPUT [OPTION…]
+score() {
+    local ranks=$1 output=$2
+    shift 2
+    "$here/mpirun.sh" "$ranks" 60 "$tsbatch" "$model" "$data" -o "$output" -q -b 16 "$@"
+}
+same() { "$tsbatch" diff -q "$1" "$2" || fail "$1 and $2 differ ($3)"; }
+
+score 1 one.h5 --lanes 1
+"$tsbatch" diff -q one.h5 "$pytorch" --rtol 1e-4 --atol 1e-5 || fail "not PyTorch's scores"
+
+case $case in
+ranks)
+    "$tsbatch" "$model" "$data" -o alone.h5 -q -b 16 --lanes 3
+    same one.h5 alone.h5 "without mpirun, 3 lanes"
+    for ranks in 2 4 8; do
+        score "$ranks" "$ranks.h5"
+        same one.h5 "$ranks.h5" "$ranks ranks"
+    done
+    ;;
+gather)
+    score 3 gathered.h5 --gather
+    same one.h5 gathered.h5 "rows through rank 0"
+    # A rank that sees another file under that name sends its rows, too: none may be lost or written elsewhere.
+    score 4 relative.h5 --lanes 2
+    same one.h5 relative.h5 "4 ranks of 2 lanes"
+    ;;
+killed)
+    for attempt in 1 2 3 4 5 6; do
+        rm -f killed.h5
+        setsid "$here/mpirun.sh" 2 60 "$tsbatch" "$model" "$data" -o killed.h5 -q -b 1 --lanes 1 >/dev/null 2>&1 &
+        job=$!
+        sleep "0.$((attempt * 13 % 60 + 15))"
+        kill -KILL -- "-$job" 2>/dev/null || true
+        wait "$job" 2>/dev/null || true
+        sleep 0.2 # ranks end when mpirun is gone
+        "$tsbatch" "$model" "$data" -o killed.h5 -q -b 1 --resume || fail "not resumed after kill $attempt"
+        "$tsbatch" "$model" "$data" -o whole.h5 -q -b 1 --overwrite
+        same whole.h5 killed.h5 "killed and resumed"
+    done
+    ;;
+signal)
+    for signal in TERM USR1; do
+        "$tsbatch" "$model" "$data" -o stopped.h5 -q -b 1 --lanes 1 --overwrite 2>message &
+        job=$!
+        until [ -e stopped.h5 ] || ! kill -0 "$job" 2>/dev/null; do sleep 0.005; done
+        kill -"$signal" "$job" 2>/dev/null || true
+        code=0
+        wait "$job" || code=$?
+        # A machine fast enough has finished by now.
+        [ "$code" = 0 ] || [ "$code" = 75 ] || fail "SIG$signal: exit code $code: $(cat message)"
+        [ "$code" = 0 ] || grep -q -- "--resume continues" message || fail "SIG$signal: $(cat message)"
+        "$tsbatch" "$model" "$data" -o stopped.h5 -q --resume || fail "not resumed after SIG$signal"
+        "$tsbatch" "$model" "$data" -o whole.h5 -q -b 1 --overwrite
+        same whole.h5 stopped.h5 "interrupted and resumed"
+    done
+    ;;
+errors)
+    # One verdict for all ranks, one message.
+    expect() {
+        local code=0 want=$1 words=$2
+        shift 2
+        "$here/mpirun.sh" 4 60 "$tsbatch" "$@" 2>message || code=$?
+        [ "$code" = "$want" ] || fail "exit code $code, expected $want: $(cat message)"
+        [ "$(grep -c "$words" message)" = 1 ] || fail "expected one line with \"$words\": $(cat message)"
+    }
+    expect 3 "no.pt: No such file" no.pt "$data"
+    expect 3 "no.h5: No such file" "$model" no.h5
+    expect 2 "unknown or shortened option --nope" "$model" "$data" --nope
+    expect 6 "nowhere/out.h5" "$model" "$data" -o nowhere/out.h5
+    expect 6 "one.h5: the output exists" "$model" "$data" -o one.h5
+    expect 2 "no argument 'nothing'" "$model" "$data" -o x.h5 -i nothing=/images
+    [ ! -e x.h5 ] || fail "a refused run made an output"
+    ;;
+*) fail "no case $case" ;;
+esac
+echo passed
