@@ -127,11 +127,9 @@ static Status set_rows(Job *j)
 static Status open_data(Job *j)
 {
     const Options *o = j->options;
-    uint64_t size;
     TRY(file_must_exist(o->files[1], ST_BAD_DATA));
     TRY(h5_thread_start(&j->h5));
     TRY(h5_source_open(j->h5, o->files[1], &j->source));
-    TRY(file_fingerprint(o->files[1], &size, &j->data_fingerprint));
     j->set_count = h5_source_count(j->source);
     j->sets = ARENA_ARRAY(&j->arena, const H5Dataset *, j->set_count + 1);
     if (!j->sets)

@@ -31,7 +31,6 @@ typedef struct Job {
     size_t set_count;
     Binding binding;
     H5Column **columns;     // [binding.columns]
-    uint64_t data_fingerprint;
 
     int64_t first_row, rows; // of the data: rows [first_row, first_row + rows) are scored
     int64_t batch_size, batches;

@@ -3,8 +3,8 @@
 #include "coordinator/master.h"
 
 #include "io/base/log.h"
+#include "io/digest.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,16 +77,13 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-static void collect_attributes(const Job *j, AttrList *l)
+static void collect_attributes(const Job *j, const char *model_digest, const char *data_digest, AttrList *l)
 {
-    char digest[32];
     add_text(l, "tsbatch_version", TSB_VERSION, false);
     add_text(l, "model", base_name(j->options->files[0]), false);
-    snprintf(digest, sizeof digest, "fnv1a64:%016" PRIx64, j->file.fingerprint);
-    add_text(l, "model_digest", digest, true);
+    add_text(l, "model_digest", model_digest, true);
     add_text(l, "data", base_name(j->options->files[1]), false);
-    snprintf(digest, sizeof digest, "fnv1a64:%016" PRIx64, j->data_fingerprint);
-    add_text(l, "data_digest", digest, true);
+    add_text(l, "data_digest", data_digest, true);
     options_echo(j->options, true, add_option, l);
     // A batch size that was chosen is taken from the file; one that was given must be the same.
     SinkAttr size = {.name = "batch_size", .kind = ATTR_INT, .integer = j->batch_size, .must_match = j->options->batch_size_given};
@@ -96,14 +93,17 @@ static void collect_attributes(const Job *j, AttrList *l)
 Status master_attributes(const Job *j, Arena *a, SinkAttr **attrs, int *count)
 {
     AttrList l = {.arena = a};
-    jmp_buf no_memory, *outer = a->guard;
+    char model_digest[DIGEST_TEXT], data_digest[DIGEST_TEXT];
+    digest_model(archive_bytes(model_archive(j->model)), model_digest);
+    TRY(digest_data(j->options->files[1], data_digest));
+    jmp_buf no_memory;
     a->guard = &no_memory;
-    if (setjmp(no_memory)) {
-        a->guard = outer;
+    bool failed = setjmp(no_memory) != 0;
+    if (!failed)
+        collect_attributes(j, model_digest, data_digest, &l);
+    a->guard = NULL;
+    if (failed)
         return ST_MEMORY;
-    }
-    collect_attributes(j, &l);
-    a->guard = outer;
     *attrs = l.items;
     *count = l.count;
     return ST_OK;

@@ -19,8 +19,8 @@ void model_file_close(ModelFile *f);
 
 // `code` with a message when there is no such file: naming a wrong file is no fault of the disk.
 Status file_must_exist(const char *path, Status code);
-// Size and a 64-bit FNV-1a hash of the first 64 KiB, the last MiB and the size of a file. The end of an archive is its
-// directory, which has checksums of all records; the start of an HDF5 file is its superblock and most headers.
+// Size and a 64-bit FNV-1a hash of the first 64 KiB, the last MiB and the size of an archive: enough to tell two of them
+// apart in no time, since the end is the directory, which has checksums of all records.
 Status file_fingerprint(const char *path, uint64_t *size, uint64_t *fingerprint);
 
 #endif
