@@ -34,9 +34,19 @@ ranks)
 gather)
     score 3 gathered.h5 --gather
     same one.h5 gathered.h5 "rows through rank 0"
-    # A rank that sees another file under that name sends its rows, too: none may be lost or written elsewhere.
-    score 4 relative.h5 --lanes 2
-    same one.h5 relative.h5 "4 ranks of 2 lanes"
+    # Two of three ranks do not find the model: they get its bytes from rank 0.
+    options=(-o sent.h5 -q -b 16)
+    "$here/mpirun.sh" 1 60 "$tsbatch" "$model" "$data" "${options[@]}" : -n 2 "$tsbatch" "$work/elsewhere.pt" "$data" "${options[@]}"
+    same one.h5 sent.h5 "the model sent to ranks without it"
+    # Two of three ranks see another directory where the output is: their rows go through rank 0.
+    if [ "$(id -u)" = 0 ] && unshare -m mount -t tmpfs tmpfs "$work" 2>/dev/null; then
+        mkdir shared
+        printf '#!/bin/sh\n[ "$OMPI_COMM_WORLD_RANK" = 0 ] || exec unshare -m sh -c "mount -t tmpfs tmpfs shared && exec \\"\\$@\\"" sh "$@"\nexec "$@"\n' >apart.sh
+        chmod +x apart.sh
+        "$here/mpirun.sh" 3 60 ./apart.sh "$tsbatch" "$model" "$data" -o shared/seen.h5 -q -b 16 --report seen.json
+        same one.h5 shared/seen.h5 "an output that two ranks cannot see"
+        [ "$(grep -c '"gathered": true' seen.json)" = 2 ] || fail "expected two ranks to send their rows: $(grep gathered seen.json)"
+    fi
     ;;
 killed)
     for attempt in 1 2 3 4 5 6; do
