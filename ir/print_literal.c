@@ -32,13 +32,17 @@ void print_quoted(Buf *out, Str s)
     static const char ESCAPED[] = "\\'\"\a\b\f\n\r\t\v", LETTER[] = "\\'\"abfnrtv";
     buf_char(out, '"');
     for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.ptr[i];
+        int c = (signed char)s.ptr[i];
         const char *at = c ? strchr(ESCAPED, c) : NULL;
         if (at) {
             buf_char(out, '\\');
             buf_char(out, LETTER[at - ESCAPED]);
-        } else if (c < 0x20 || c >= 0x7f) {
-            buf_printf(out, "\\%03o", c);
+        } else if (c < 0x20 || c == 0x7f) {
+            // Three octal digits; PyTorch computes them with signed bytes, and so must who wants its text.
+            buf_char(out, '\\');
+            buf_char(out, (char)('0' + c / 64));
+            buf_char(out, (char)('0' + c / 8 % 8));
+            buf_char(out, (char)('0' + c % 8));
         } else {
             buf_char(out, (char)c);
         }

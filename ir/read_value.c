@@ -92,9 +92,10 @@ Str read_quoted(GraphReader *r)
         if (c == '\\') {
             c = read_peek(r);
             const char *letter = c ? strchr(LETTERS, c) : NULL;
-            if (c >= '0' && c <= '7') {
+            if (c && strchr("./01234567", c)) {
+                // Digits of bytes above 127 are negative: print_quoted.
                 int v = 0;
-                for (int i = 0; i < 3 && read_peek(r) >= '0' && read_peek(r) <= '7'; i++, r->at++)
+                for (int i = 0; i < 3 && r->at < r->text.len; i++, r->at++)
                     v = v * 8 + (read_peek(r) - '0');
                 c = (char)v;
             } else {
