@@ -17,3 +17,4 @@ const KernelOp kernel_batch_norm = {"batch_norm", VARIANTS(CPU("vector", c_batch
 const KernelOp kernel_layer_norm = {"layer_norm", VARIANTS(CPU("vector", c_layer_norm), CPU("reference", ref_layer_norm))};
 const KernelOp kernel_group_norm = {"group_norm", VARIANTS(CPU("vector", c_group_norm), CPU("reference", ref_group_norm))};
 const KernelOp kernel_softmax = {"softmax", VARIANTS(CPU("vector", c_softmax), CPU("reference", ref_softmax))};
+const KernelOp kernel_attention = {"attention", VARIANTS(CPU("dnnl", dnnl_attention), CPU("reference", ref_attention))};

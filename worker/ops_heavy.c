@@ -1,6 +1,8 @@
 // Views and texts that the bindings of the heavy operators share.
-// None of these copies, but tensor_reshaped of a tensor that is not contiguous.
+// None of these copies, but tensor_reshaped where strides do not allow a view.
 #include "worker/ops_heavy.h"
+
+#include <string.h>
 
 Status tensor_add_dim(Lane *lane, Tensor *t, int dim, Tensor **out)
 {
@@ -42,13 +44,27 @@ Status tensor_transposed(Lane *lane, Tensor *t, int a, int b, Tensor **out)
 
 Status tensor_reshaped(Lane *lane, Tensor *t, int ndim, const int64_t *size, Tensor **out)
 {
-    Tensor *whole;
+    int64_t stride[VIEW_MAX_DIMS];
+    Tensor *whole = NULL;
     View v = {0};
+    TRY(tensor_make_plain(lane, t));
+    if (reshape_strides(&t->view, ndim, size, stride))
+        return tensor_view(lane, t, ndim, size, stride, t->offset, out);
     TRY(tensor_contiguous(lane, t, &whole));
     view_set_contiguous(&v, ndim, size);
     Status s = tensor_view(lane, whole, ndim, v.size, v.stride, whole->offset, out);
     tensor_release(whole);
     return s;
+}
+
+Status tensor_permuted(Lane *lane, Tensor *t, const int *order, Tensor **out)
+{
+    int64_t size[VIEW_MAX_DIMS], stride[VIEW_MAX_DIMS];
+    for (int i = 0; i < t->view.ndim; i++) {
+        size[i] = t->view.size[order[i]];
+        stride[i] = t->view.stride[order[i]];
+    }
+    return tensor_view(lane, t, t->view.ndim, size, stride, t->offset, out);
 }
 
 Status tensor_narrow(Lane *lane, Tensor *t, int dim, int64_t start, int64_t length, Tensor **out)
@@ -66,4 +82,34 @@ const char *sizes_text(const View *v, char *text, size_t size)
     if (at < size)
         snprintf(text + at, size - at, "]");
     return text;
+}
+
+// Walks the old dimensions from the right, filling new ones from each run that lies in one piece (torch's computeStride).
+bool reshape_strides(const View *v, int ndim, const int64_t *size, int64_t *stride)
+{
+    if (view_numel(v) == 0 || v->ndim == 0) {
+        View c = {0};
+        view_set_contiguous(&c, ndim, size);
+        memcpy(stride, c.stride, sizeof(int64_t) * (size_t)ndim);
+        return true;
+    }
+    int at = ndim - 1;
+    int64_t base = v->stride[v->ndim - 1], run = 1, made = 1;
+    for (int d = v->ndim - 1; d >= 0; d--) {
+        run *= v->size[d];
+        bool ends = d == 0 || (v->size[d - 1] != 1 && v->stride[d - 1] != run * base);
+        if (!ends)
+            continue;
+        while (at >= 0 && (made < run || size[at] == 1)) {
+            stride[at] = made * base;
+            made *= size[at--];
+        }
+        if (made != run)
+            return false;
+        if (d > 0) {
+            base = v->stride[d - 1];
+            run = made = 1;
+        }
+    }
+    return at == -1;
 }

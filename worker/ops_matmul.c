@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static Status product(Lane *lane, Site *site, Tensor *a, Tensor *b, Tensor *c, double alpha, double beta, Tensor **out)
+Status product(Lane *lane, Site *site, Tensor *a, Tensor *b, Tensor *c, double alpha, double beta, Tensor **out)
 {
     MatmulParams p = {alpha, beta};
     Tensor *in[3] = {a, b, c};
@@ -254,6 +254,9 @@ const OpBinding OPS_MATMUL[] = {
     ROW("aten::chain_matmul", op_chain),
     ROW("aten::linalg_multi_dot", op_chain),
     ROW("aten::addbmm", op_addbmm),
+    ROW("aten::einsum", op_einsum),
+    ROW("aten::tensordot", op_tensordot),
+    ROW("aten::bilinear", op_bilinear),
     ADD_ROW("aten::addmm", op_add_product, 0, ADD_MM),
     ADD_ROW("aten::addmm_", op_add_product_, OP_WRITES_ARG0, ADD_MM),
     ADD_ROW("aten::addmv", op_add_product, 0, ADD_MV),

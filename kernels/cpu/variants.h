@@ -22,6 +22,8 @@ KERNEL_VARIANT(ref_pool);
 KERNEL_VARIANT(ref_add_act);
 KERNEL_VARIANT(dnnl_adaptive_pool);
 KERNEL_VARIANT(ref_adaptive_pool);
+KERNEL_VARIANT(dnnl_attention);
+KERNEL_VARIANT(ref_attention);
 KERNEL_VARIANT(c_batch_norm);
 KERNEL_VARIANT(ref_batch_norm);
 KERNEL_VARIANT(c_layer_norm);
