@@ -5,6 +5,7 @@
 // A chunk is pinned by every batch that covers it; unpinned ones are kept up to one row of chunks, because the next
 // batch usually starts in the chunk where the last one ended.
 #include "io/h5_internal.h"
+#include "io/lzf.h"
 
 #include <libdeflate.h>
 #include <pthread.h>
@@ -12,7 +13,7 @@
 
 enum {
     BUCKETS = 512,
-    FILTERS_MAX = 4,
+    FILTERS_MAX = 2,
     IDLE_MAX = 8,
     DEFLATE_RATIO_MAX = 1032,
 };
@@ -52,7 +53,12 @@ struct ChunkCache {
 
 // ---- opening ----
 
-// True when the pipeline is of filters known here.
+static bool is_compression(H5Z_filter_t f)
+{
+    return f == H5Z_FILTER_DEFLATE || f == LZF_FILTER;
+}
+
+// True when the pipeline is one of those known here: shuffle, a compression, or shuffle and then a compression.
 static bool read_pipeline(hid_t plist, ChunkCache *c)
 {
     int count = H5Pget_nfilters(plist);
@@ -62,7 +68,8 @@ static bool read_pipeline(hid_t plist, ChunkCache *c)
         unsigned flags, values[8], config;
         size_t value_count = 8;
         c->filters[i] = H5Pget_filter2(plist, (unsigned)i, &flags, &value_count, values, 0, NULL, &config);
-        if (c->filters[i] != H5Z_FILTER_DEFLATE && c->filters[i] != H5Z_FILTER_SHUFFLE)
+        bool last = i == count - 1;
+        if (!(last && is_compression(c->filters[i])) && !(i == 0 && c->filters[i] == H5Z_FILTER_SHUFFLE))
             return false;
     }
     c->filter_count = count;
@@ -354,14 +361,19 @@ static void unshuffle(const uint8_t *in, uint8_t *out, size_t bytes, size_t size
     memcpy(out + n * size, in + n * size, bytes - n * size);
 }
 
-static Status inflate_chunk(ChunkCache *c, const uint8_t *in, size_t size, uint8_t *out)
+static Status expand_chunk(ChunkCache *c, H5Z_filter_t filter, const uint8_t *in, size_t size, uint8_t *out)
 {
-    struct libdeflate_decompressor *d = take_inflater(c);
-    if (!d)
-        return status_no_memory(1);
-    enum libdeflate_result r = libdeflate_zlib_decompress(d, in, size, out, c->chunk_bytes, NULL);
-    give_inflater(c, d);
-    if (r != LIBDEFLATE_SUCCESS)
+    bool ok;
+    if (filter == LZF_FILTER) {
+        ok = lzf_expand(in, size, out, c->chunk_bytes);
+    } else {
+        struct libdeflate_decompressor *d = take_inflater(c);
+        if (!d)
+            return status_no_memory(1);
+        ok = libdeflate_zlib_decompress(d, in, size, out, c->chunk_bytes, NULL) == LIBDEFLATE_SUCCESS;
+        give_inflater(c, d);
+    }
+    if (!ok)
         return status_fail(ST_BAD_DATA, "%s: a chunk does not inflate to its %zu bytes: the file is damaged", c->what,
                            c->chunk_bytes);
     return ST_OK;
@@ -378,8 +390,8 @@ static Status undo_filters(ChunkCache *c, Chunk *k, uint8_t **out)
             continue;
         uint8_t *to = take_buffer(c);
         Status st = to ? ST_OK : status_no_memory(c->chunk_bytes);
-        if (st == ST_OK && c->filters[i] == H5Z_FILTER_DEFLATE)
-            st = inflate_chunk(c, in, size, to);
+        if (st == ST_OK && is_compression(c->filters[i]))
+            st = expand_chunk(c, c->filters[i], in, size, to);
         else if (st == ST_OK && size != c->chunk_bytes)
             st = status_fail(ST_BAD_DATA, "%s: a chunk has %zu bytes, not %zu: the file is damaged", c->what, size,
                              c->chunk_bytes);

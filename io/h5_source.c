@@ -1,6 +1,7 @@
 // An open HDF5 file: what it holds, its attributes and its texts.
 // The list of data sets is made once, at opening, by visiting every object; links into other files are not followed.
 #include "io/h5_internal.h"
+#include "io/lzf.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -36,16 +37,33 @@ hid_t h5_open_dataset(H5Source *s, const char *path)
     return dataset;
 }
 
+// HDF5 has all filters of the data set. LZF it lacks, but chunks whose last filter it is are expanded here.
+static bool has_filters(hid_t plist)
+{
+    int count = H5Pget_nfilters(plist);
+    for (int i = 0; i < count; i++) {
+        unsigned flags, values[8], config;
+        size_t value_count = 8;
+        H5Z_filter_t filter = H5Pget_filter2(plist, (unsigned)i, &flags, &value_count, values, 0, NULL, &config);
+        if (!(filter == LZF_FILTER && i == count - 1) && H5Zfilter_avail(filter) <= 0)
+            return false;
+    }
+    return true;
+}
+
 static const char *check_layout(hid_t dataset)
 {
     hid_t plist = H5Dget_create_plist(dataset);
     H5D_layout_t layout = H5Pget_layout(plist);
     int external = H5Pget_external_count(plist);
+    bool readable = has_filters(plist);
     H5Pclose(plist);
     if (layout == H5D_VIRTUAL)
         return "a virtual data set (copy it into one file, for instance with h5repack or h5py)";
     if (external > 0)
         return "its values are in another file (copy them into one file with h5repack)";
+    if (!readable)
+        return "it is compressed by a filter that is not installed here (h5repack -f GZIP=4, where that filter is)";
     return NULL;
 }
 
