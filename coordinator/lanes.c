@@ -44,6 +44,8 @@ struct Lanes {
     RowWriter *writer;
     bool cancelled;
     int running;
+    int64_t pushed, taken;   // batches given to the reader, and taken from it
+    uint64_t work_since;     // when the reader last got work after having none
 };
 
 static uint64_t now_ns(void)
@@ -218,6 +220,18 @@ static Status one_batch(LaneThread *t, const H5Batch *b)
     return ST_OK;
 }
 
+// While nothing was leased a lane is idle; only the rest of the wait is for input.
+static void note_wait(LaneThread *t, const H5Batch *b, uint64_t start, uint64_t end)
+{
+    Lanes *l = t->all;
+    pthread_mutex_lock(&l->lock);
+    uint64_t input_from = !b ? end : l->work_since > start ? l->work_since : start;
+    l->taken += b != NULL;
+    pthread_mutex_unlock(&l->lock);
+    t->stats.input_wait_ns += end - input_from;
+    t->stats.plan_wait_ns += input_from - start;
+}
+
 static void work(LaneThread *t)
 {
     Lanes *l = t->all;
@@ -225,7 +239,7 @@ static void work(LaneThread *t)
         H5Batch *b;
         uint64_t start = now_ns();
         Status s = h5_reader_next(l->reader, &b);
-        t->stats.input_wait_ns += now_ns() - start;
+        note_wait(t, b, start, now_ns());
         if (s != ST_OK) {
             post_failure(t, -1, s);
             return;
@@ -348,6 +362,15 @@ void lanes_wait(Lanes *l, int64_t ns)
     pthread_mutex_lock(&l->lock);
     if (!l->first)
         pthread_cond_timedwait(&l->to_main, &l->lock, &until);
+    pthread_mutex_unlock(&l->lock);
+}
+
+void lanes_expect(Lanes *l, int64_t batches)
+{
+    pthread_mutex_lock(&l->lock);
+    if (l->pushed == l->taken)
+        l->work_since = now_ns();
+    l->pushed += batches;
     pthread_mutex_unlock(&l->lock);
 }
 

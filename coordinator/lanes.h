@@ -31,11 +31,11 @@ typedef struct LaneStats {
     int64_t batches, calls;
     uint64_t lane_ns;       // lanes × time from start to end
     uint64_t setup_ns;      // of that: making registers and caches
-    uint64_t input_wait_ns; // … waiting for rows
+    uint64_t input_wait_ns; // … waiting for rows that were asked for
     uint64_t decode_ns;     // … inflating and converting rows
     uint64_t compute_ns;    // … in the method
     uint64_t output_ns;     // … taking results apart and writing them
-    uint64_t plan_wait_ns;  // … waiting for the plan of the output or for the coordinator to take rows
+    uint64_t plan_wait_ns;  // … waiting for work, for the plan of the output, or for the coordinator to take rows
     double first_done;      // job_clock when the first batch was complete; 0: none
 } LaneStats;
 
@@ -47,6 +47,8 @@ bool lanes_take(Lanes *l, LaneEvent *out);
 void lane_event_free(LaneEvent *e);
 // Sleeps until an event is there, at most `ns`.
 void lanes_wait(Lanes *l, int64_t ns);
+// `batches` are about to be pushed to the reader: tells waiting for input from having nothing to do.
+void lanes_expect(Lanes *l, int64_t batches);
 // The plan (borrowed; NULL writer: all rows go to the coordinator). Called once.
 void lanes_set_output(Lanes *l, const OutputPlan *plan, RowWriter *writer);
 // Lanes end after the batch they work on; nothing is written that is not being written.

@@ -110,7 +110,7 @@ static void put_lane_times(Json *j, const LaneStats *s)
     js_number(j, "input_decode_seconds", 1e-9 * (double)s->decode_ns);
     js_number(j, "output_seconds", 1e-9 * (double)s->output_ns);
     js_number(j, "coordination_wait_seconds", 1e-9 * (double)s->plan_wait_ns);
-    js_number(j, "io_share", (double)(s->input_wait_ns + s->decode_ns + s->output_ns) / all);
+    js_number(j, "io_share", (double)(s->input_wait_ns + s->output_ns) / all); // waiting for input, or busy with output
     js_number(j, "compute_share", (double)s->compute_ns / all);
 }
 

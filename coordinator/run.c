@@ -64,6 +64,7 @@ static Status take_lease(Rank *r, Wire *w)
     r->requested = false;
     if (count == 0)
         r->nothing_left = true;
+    lanes_expect(r->lanes, count);
     for (int64_t b = first; b < first + count; b++)
         TRY(h5_reader_push(r->reader, r->job.first_row + job_batch_first(&r->job, b), job_batch_count(&r->job, b), b));
     r->outstanding += count;
