@@ -1,0 +1,355 @@
+// Drives the reductions: splits the dimensions into kept and reduced ones, chooses the walk, gathers strided or converted
+// elements into blocks, and turns accumulators into results.
+#include "kernels/reduce.h"
+
+#include "kernels/reduce_loops.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { GATHER = 512 }; // elements gathered at once
+
+typedef struct Reduction {
+    ReduceOp op;
+    double number;         // correction or p
+    const ReduceLoops *loops;
+    DType type;            // elements the loops see: F32, F64 or I64
+    bool integer;          // accumulators are int64
+    Iter kept, reduced;    // operands: in, out0, out1; and in
+    Converter load, store[2];
+    bool direct;           // elements need no conversion
+    bool has_out[2];
+    int64_t count;         // reduced elements per result
+    int element;           // bytes of an element of the loops
+    DType acc_type;        // of the accumulators: F64 or I64
+} Reduction;
+
+// ---- passes over the elements
+
+static void start(const Reduction *r, ReduceStep step, ReduceState *s, int64_t m)
+{
+    bool low = step == STEP_MAX || step == STEP_ABS_MAX, high = step == STEP_MIN || step == STEP_ABS_MIN;
+    bool one = step == STEP_PROD || step == STEP_ALL;
+    for (int64_t j = 0; j < m; j++) {
+        if (r->integer)
+            s->value.i[j] = step == STEP_ABS_MAX ? 0 : low ? INT64_MIN : high ? INT64_MAX : one;
+        else
+            s->value.f[j] = step == STEP_ABS_MAX ? 0 : low ? -INFINITY : high ? INFINITY : one;
+        s->at[j] = -1;
+    }
+}
+
+typedef struct RowPass {
+    const Reduction *r;
+    ReduceStep step;
+    ReduceState *s;
+    int64_t at;
+} RowPass;
+
+static void row_pass(void *ctx, char **data, const int64_t *stride, int64_t n)
+{
+    RowPass *p = ctx;
+    const Reduction *r = p->r;
+    if (r->direct && (stride[0] == r->element || n == 1)) {
+        r->loops->row(p->step, p->s, data[0], n, p->at, r->number);
+        p->at += n;
+        return;
+    }
+    _Alignas(16) char block[GATHER * 8];
+    for (int64_t from = 0; from < n; from += GATHER) {
+        int64_t m = n - from < GATHER ? n - from : GATHER;
+        convert_row(&r->load, block, r->element, data[0] + from * stride[0], stride[0], m);
+        r->loops->row(p->step, p->s, block, m, p->at, r->number);
+        p->at += m;
+    }
+}
+
+typedef struct ColumnPass {
+    const Reduction *r;
+    ReduceStep step;
+    ReduceState *s;
+    int64_t at, m, stride; // columns of this block, bytes between them
+} ColumnPass;
+
+static void column_pass(void *ctx, char **data, const int64_t *stride, int64_t n)
+{
+    ColumnPass *p = ctx;
+    const Reduction *r = p->r;
+    _Alignas(16) char block[REDUCE_COLUMNS * 8];
+    bool in_place = r->direct && (p->stride == r->element || p->m == 1);
+    for (int64_t i = 0; i < n; i++) {
+        const char *x = data[0] + i * stride[0];
+        if (!in_place) {
+            convert_row(&r->load, block, r->element, x, p->stride, p->m);
+            x = block;
+        }
+        r->loops->columns(p->step, p->s, x, p->m, p->at++, r->number);
+    }
+}
+
+// One pass over the elements of m results. stride: bytes between the first elements of neighbouring results.
+static void pass(const Reduction *r, ReduceStep step, ReduceState *s, char *in, int64_t m, int64_t stride, bool columns)
+{
+    start(r, step, s, m);
+    if (columns) {
+        ColumnPass p = {r, step, s, 0, m, stride};
+        iter_run(&r->reduced, &in, column_pass, &p);
+    } else {
+        RowPass p = {r, step, s, 0};
+        iter_run(&r->reduced, &in, row_pass, &p);
+    }
+}
+
+// ---- from passes to results
+
+static ReduceStep norm_step(double p)
+{
+    return p == 0 ? STEP_COUNT : p == 1 ? STEP_ABS : p == 2 ? STEP_SQUARES
+         : isinf(p) ? (p > 0 ? STEP_ABS_MAX : STEP_ABS_MIN) : STEP_ABS_POWER;
+}
+
+// Leaves the results in s->value, and what goes to the second output in s->center or s->at.
+static void results(const Reduction *r, ReduceState *s, char *in, int64_t m, int64_t stride, bool columns)
+{
+    static const ReduceStep simple[] = {
+        [REDUCE_SUM] = STEP_SUM, [REDUCE_NANSUM] = STEP_NANSUM, [REDUCE_MEAN] = STEP_SUM, [REDUCE_PROD] = STEP_PROD,
+        [REDUCE_MAX] = STEP_MAX, [REDUCE_MIN] = STEP_MIN, [REDUCE_ARGMAX] = STEP_ARGMAX, [REDUCE_ARGMIN] = STEP_ARGMIN,
+        [REDUCE_ANY] = STEP_ANY, [REDUCE_ALL] = STEP_ALL, [REDUCE_COUNT_NONZERO] = STEP_COUNT,
+    };
+    double n = (double)r->count;
+    double *value = s->value.f;
+    memset(s->center, 0, sizeof s->center[0] * (size_t)m);
+    switch (r->op) {
+    case REDUCE_VAR:
+    case REDUCE_STD:
+        pass(r, STEP_SUM, s, in, m, stride, columns);
+        for (int64_t j = 0; j < m; j++)
+            s->center[j] = value[j] / n;
+        pass(r, STEP_SQUARES, s, in, m, stride, columns);
+        for (int64_t j = 0; j < m; j++) {
+            double rest = n - r->number;
+            value[j] /= rest > 0 ? rest : 0;
+            value[j] = r->op == REDUCE_STD ? sqrt(value[j]) : value[j];
+        }
+        return;
+    case REDUCE_NORM:
+        pass(r, norm_step(r->number), s, in, m, stride, columns);
+        for (int64_t j = 0; j < m; j++)
+            value[j] = r->number == 2 ? sqrt(value[j])
+                     : norm_step(r->number) == STEP_ABS_POWER ? pow(value[j], 1 / r->number) : value[j];
+        return;
+    case REDUCE_LOGSUMEXP:
+        pass(r, STEP_MAX, s, in, m, stride, columns);
+        for (int64_t j = 0; j < m; j++)
+            s->center[j] = isinf(value[j]) ? 0 : value[j];
+        pass(r, STEP_EXP, s, in, m, stride, columns);
+        for (int64_t j = 0; j < m; j++)
+            value[j] = log(value[j]) + s->center[j];
+        return;
+    default:
+        pass(r, simple[r->op], s, in, m, stride, columns);
+        for (int64_t j = 0; r->op == REDUCE_MEAN && j < m; j++)
+            value[j] /= n;
+    }
+}
+
+static void store(const Reduction *r, const ReduceState *s, char *const *out, const int64_t *stride, int64_t m)
+{
+    if (r->has_out[0])
+        convert_row(&r->store[0], out[0], stride[0], (const char *)&s->value, 8, m);
+    bool positions = r->op == REDUCE_ARGMAX || r->op == REDUCE_ARGMIN;
+    if (r->has_out[1])
+        convert_row(&r->store[1], out[1], stride[1], positions ? (const char *)s->at : (const char *)s->center, 8, m);
+}
+
+// One run of the innermost kept dimension: n results.
+static void kept_row(void *ctx, char **data, const int64_t *stride, int64_t n)
+{
+    const Reduction *r = ctx;
+    ReduceState s;
+    // Columns when the kept elements are closer together than the reduced ones.
+    bool columns = n > 1 && (r->reduced.size[0] == 1 || llabs(stride[0]) < llabs(r->reduced.stride[0][0]));
+    int64_t step = columns ? REDUCE_COLUMNS : 1;
+    for (int64_t at = 0; at < n; at += step) {
+        int64_t m = n - at < step ? n - at : step;
+        char *out[2] = {data[1] + at * stride[1], data[2] + at * stride[2]};
+        results(r, &s, data[0] + at * stride[0], m, stride[0], columns);
+        store(r, &s, out, stride + 1, m);
+    }
+}
+
+// ---- planning
+
+static bool needs_float(ReduceOp op)
+{
+    return op == REDUCE_MEAN || op == REDUCE_VAR || op == REDUCE_STD || op == REDUCE_NORM || op == REDUCE_LOGSUMEXP;
+}
+
+static Status plan_types(Reduction *r, const View *in, const View *const out[2])
+{
+    DType t = (DType)in->dtype;
+    DTypeCategory c = dtype_category(t);
+    if (c == DT_COMPLEX || c == DT_QUANTISED || c == DT_NO_CATEGORY)
+        return ST_DECLINED;
+    if (c == DT_FLOATING)
+        r->type = t == DT_F64 ? DT_F64 : DT_F32;
+    else
+        r->type = needs_float(r->op) || (out[0] && dtype_is_floating((DType)out[0]->dtype)) ? DT_F64 : DT_I64;
+    r->integer = r->type == DT_I64;
+    r->loops = r->integer ? &REDUCE_I64 : r->type == DT_F64 ? &REDUCE_F64 : &REDUCE_F32;
+    r->direct = t == r->type;
+    r->element = (int)dtype_size(r->type);
+    r->acc_type = r->integer ? DT_I64 : DT_F64;
+    bool positions = r->op == REDUCE_ARGMAX || r->op == REDUCE_ARGMIN;
+    bool known = converter_find(t, r->type, &r->load);
+    for (int i = 0; i < 2; i++) {
+        r->has_out[i] = out[i] != NULL;
+        known = known && (!out[i] || converter_find(i == 1 ? (positions ? DT_I64 : DT_F64) : r->acc_type, (DType)out[i]->dtype, &r->store[i]));
+    }
+    return known ? ST_OK : ST_DECLINED;
+}
+
+Status reduce_run(const ReduceParams *p, const View *in, const View *const out[2])
+{
+    Reduction r;
+    r.op = (ReduceOp)p->op;
+    r.number = p->number;
+    TRY(plan_types(&r, in, out));
+    // The kept and the reduced dimensions, as views of their own.
+    View kept = *in, gone = *in;
+    kept.ndim = gone.ndim = 0;
+    r.count = 1;
+    for (int d = 0; d < in->ndim; d++) {
+        View *to = p->reduced[d] ? &gone : &kept;
+        to->size[to->ndim] = in->size[d];
+        to->stride[to->ndim++] = in->stride[d];
+        if (p->reduced[d])
+            r.count *= in->size[d];
+    }
+    View none = kept;
+    const View *views[3] = {&kept, out[0] ? out[0] : &none, out[1] ? out[1] : &none};
+    iter_plan(&r.kept, kept.ndim, kept.size, 3, views);
+    const View *rest = &gone;
+    bool ordered = r.op == REDUCE_ARGMAX || r.op == REDUCE_ARGMIN;
+    (ordered ? iter_plan_in_order : iter_plan)(&r.reduced, gone.ndim, gone.size, 1, &rest);
+    char *data[3] = {in->data, out[0] ? out[0]->data : in->data, out[1] ? out[1]->data : in->data};
+    iter_run(&r.kept, data, kept_row, &r);
+    return ST_OK;
+}
+
+// ---- running results
+
+typedef struct Cumulative {
+    CumulativeOp op;
+    bool integer;
+    int64_t n; // elements along the dimension
+} Cumulative;
+
+static void cumulate_floats(const Cumulative *c, const double *x, double *y, int64_t *at)
+{
+    double acc = c->op == CUM_PROD ? 1 : 0;
+    int64_t best = 0;
+    for (int64_t i = 0; i < c->n; i++) {
+        double v = x[i];
+        switch (c->op) {
+        case CUM_SUM: acc += v; break;
+        case CUM_PROD: acc *= v; break;
+        case CUM_LOGSUMEXP:
+            if (i == 0)
+                acc = v;
+            else if (!(isinf(acc) && acc == v))
+                acc = fmax(acc, v) + log1p(exp(-fabs(acc - v)));
+            break;
+        case CUM_MAX:
+        case CUM_MIN:
+            if (i == 0 || v != v || (acc == acc && (c->op == CUM_MAX ? v >= acc : v <= acc))) {
+                acc = v;
+                best = i;
+            }
+        }
+        y[i] = acc;
+        at[i] = best;
+    }
+}
+
+static void cumulate_integers(const Cumulative *c, const int64_t *x, int64_t *y, int64_t *at)
+{
+    uint64_t acc = c->op == CUM_PROD;
+    int64_t best = 0;
+    for (int64_t i = 0; i < c->n; i++) {
+        int64_t v = x[i];
+        if (c->op == CUM_SUM)
+            acc += (uint64_t)v;
+        else if (c->op == CUM_PROD)
+            acc *= (uint64_t)v;
+        else if (i == 0 || (c->op == CUM_MAX ? v >= (int64_t)acc : v <= (int64_t)acc)) {
+            acc = (uint64_t)v;
+            best = i;
+        }
+        y[i] = (int64_t)acc;
+        at[i] = best;
+    }
+}
+
+typedef struct CumulativeRun {
+    Cumulative c;
+    Converter load, store, store_at;
+    bool positions;
+    int64_t stride[3];   // along the dimension, bytes: in, out, positions
+    void *buffer;        // n doubles or int64s, twice, and n positions
+} CumulativeRun;
+
+static void cumulative_row(void *ctx, char **data, const int64_t *stride, int64_t m)
+{
+    CumulativeRun *r = ctx;
+    int64_t n = r->c.n;
+    char *x = r->buffer, *y = x + n * 8, *at = y + n * 8;
+    for (int64_t j = 0; j < m; j++) {
+        convert_row(&r->load, x, 8, data[0] + j * stride[0], r->stride[0], n);
+        if (r->c.integer)
+            cumulate_integers(&r->c, (int64_t *)x, (int64_t *)y, (int64_t *)at);
+        else
+            cumulate_floats(&r->c, (double *)x, (double *)y, (int64_t *)at);
+        convert_row(&r->store, data[1] + j * stride[1], r->stride[1], y, 8, n);
+        if (r->positions)
+            convert_row(&r->store_at, data[2] + j * stride[2], r->stride[2], at, 8, n);
+    }
+}
+
+Status cumulative_run(CumulativeOp op, int dim, const View *in, const View *out, const View *positions)
+{
+    DType t = (DType)in->dtype;
+    DTypeCategory category = dtype_category(t);
+    if (category == DT_COMPLEX || category == DT_QUANTISED)
+        return ST_DECLINED;
+    CumulativeRun r = {.c = {.op = op, .integer = category != DT_FLOATING && !dtype_is_floating((DType)out->dtype)}};
+    DType wide = r.c.integer ? DT_I64 : DT_F64;
+    if (!converter_find(t, wide, &r.load) || !converter_find(wide, (DType)out->dtype, &r.store) || !converter_find(DT_I64, DT_I64, &r.store_at))
+        return ST_DECLINED;
+    if (view_numel(in) == 0)
+        return ST_OK;
+    const View *all[3] = {in, out, positions ? positions : out};
+    View rest[3];
+    r.c.n = in->ndim ? in->size[dim] : 1;
+    r.positions = positions != NULL;
+    for (int k = 0; k < 3; k++) { // the other dimensions
+        rest[k] = *all[k];
+        r.stride[k] = in->ndim ? all[k]->stride[dim] * (int64_t)dtype_size((DType)all[k]->dtype) : 0;
+        for (int d = dim; d + 1 < in->ndim; d++) {
+            rest[k].size[d] = all[k]->size[d + 1];
+            rest[k].stride[d] = all[k]->stride[d + 1];
+        }
+        rest[k].ndim = (uint8_t)(in->ndim ? in->ndim - 1 : 0);
+    }
+    r.buffer = malloc((size_t)r.c.n * 24);
+    if (!r.buffer)
+        return status_no_memory((size_t)r.c.n * 24);
+    Iter it;
+    const View *views[3] = {&rest[0], &rest[1], &rest[2]};
+    iter_plan(&it, rest[0].ndim, rest[0].size, 3, views);
+    char *data[3] = {in->data, out->data, positions ? positions->data : out->data};
+    iter_run(&it, data, cumulative_row, &r);
+    free(r.buffer);
+    return ST_OK;
+}

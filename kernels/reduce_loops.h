@@ -1,0 +1,33 @@
+// Accumulating loops of the reductions, one set per type (float, double, int64).
+#ifndef TSB_KERNELS_REDUCE_LOOPS_H
+#define TSB_KERNELS_REDUCE_LOOPS_H
+
+#include "kernels/reduce.h"
+
+enum { REDUCE_COLUMNS = 128 };
+
+// An accumulator: `value` is a double for floating point, an int64 for integers; `at`: position of the value (ARG…).
+typedef struct ReduceState {
+    union { double f[REDUCE_COLUMNS]; int64_t i[REDUCE_COLUMNS]; } value;
+    int64_t at[REDUCE_COLUMNS];
+    double center[REDUCE_COLUMNS]; // what is subtracted before (second passes)
+} ReduceState;
+
+// What one pass accumulates.
+typedef enum ReduceStep {
+    STEP_SUM, STEP_NANSUM, STEP_PROD, STEP_MAX, STEP_MIN, STEP_ARGMAX, STEP_ARGMIN, STEP_ANY, STEP_ALL, STEP_COUNT,
+    STEP_SQUARES,    // (x - center)²
+    STEP_ABS, STEP_ABS_MAX, STEP_ABS_MIN, STEP_ABS_POWER, // |x|, |x|^p
+    STEP_EXP,        // exp(x - center)
+} ReduceStep;
+
+typedef struct ReduceLoops {
+    // n contiguous elements into accumulator 0; `at` is the position of the first.
+    void (*row)(ReduceStep step, ReduceState *s, const void *x, int64_t n, int64_t at, double number);
+    // m contiguous elements, one into each accumulator, all at position `at`.
+    void (*columns)(ReduceStep step, ReduceState *s, const void *x, int64_t m, int64_t at, double number);
+} ReduceLoops;
+
+extern const ReduceLoops REDUCE_F32, REDUCE_F64, REDUCE_I64;
+
+#endif
