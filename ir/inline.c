@@ -64,8 +64,11 @@ static Status replace_call(Inliner *in, Node *call, const Graph *body, Str funct
     }
     for (uint32_t i = 0; i < call->output_count; i++) {
         Value *result = body->top->ret->inputs[i]->note, *old = call->outputs[i];
-        if (old->name.len && !result->name.len)
-            value_set_name(result, old->name);
+        if (old->name.len && result->node->frame == frame) {
+            Str name = old->name;
+            value_set_name(old, (Str){0});
+            value_set_name(result, name);
+        }
         value_replace_all(old, result);
         if (known(old) && !known(result))
             result->note = old->note;
