@@ -39,6 +39,11 @@ static int run_parallel(int argc, char **argv, const Options *o)
     Status s = comm_open(&argc, &argv, &c);
     if (s != ST_OK)
         return say(NULL, s);
+    char prefix[64]; // as long as there are messages
+    if (comm_size(c) > 1) {
+        snprintf(prefix, sizeof prefix, "tsbatch: rank %d: ", comm_rank(c));
+        log_configure(comm_rank(c) > 0 && !o->verbose ? LOG_ERROR : log_level(), comm_rank(c) > 0 ? prefix : "tsbatch: ");
+    }
     bool abandoned = false;
     s = o->command == COMMAND_RUN ? run_command(c, o, &abandoned) : bench_command(c, o);
     int code = say(c, s);

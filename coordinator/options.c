@@ -274,6 +274,10 @@ static Status check_together(const Options *o)
         return status_fail(ST_USAGE, "--resume keeps the output and --overwrite replaces it: give one of them");
     if (o->quiet && o->verbose)
         return status_fail(ST_USAGE, "--quiet and --verbose: give one of them");
+    if (o->stateful && o->resume)
+        return status_fail(ST_USAGE, "--stateful and --resume: what the model had in memory is gone; start again with --overwrite");
+    if (o->pad_last && !o->batch_size_given)
+        return status_fail(ST_USAGE, "--pad-last needs --batch-size: the batch that the model was traced with");
     if (o->stateful && o->lanes > 1)
         return status_fail(ST_USAGE, "--stateful runs the batches in order on one lane: leave out --lanes");
     if (o->max_errors && strcmp(o->on_error, "skip") != 0)

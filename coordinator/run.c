@@ -12,7 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { READ_AHEAD_BYTES = 256 << 20, UNSENT_LIMIT = 256 << 20, LONGEST_WAIT_ALONE_NS = 100000000 };
@@ -281,6 +281,12 @@ static Status finish(Rank *r, bool *abandoned)
     return comm_agree(r->job.comm, s);
 }
 
+static bool same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 // On rank 0, before anything is computed: may the output be written, and is there one to continue?
 static Status check_output(Rank *r, H5Sink **resumed)
 {
@@ -290,6 +296,8 @@ static Status check_output(Rank *r, H5Sink **resumed)
     SinkAttr *attrs;
     int count;
     TRY(master_output_path(o, &j->arena, &path));
+    if (same_file(path, o->files[1]) || same_file(path, o->files[0]))
+        return status_fail(ST_USAGE, "%s is an input: the output needs another name", path);
     bool resume = o->resume && access(path, F_OK) == 0;
     TRY(h5_sink_check(path, o->overwrite, resume));
     if (!resume)

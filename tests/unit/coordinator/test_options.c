@@ -108,8 +108,10 @@ static void test_refusals(void **state)
     refused("tsbatch m.pt d.h5 --resume --overwrite", "give one of them");
     refused("tsbatch m.pt d.h5 -q -v", "give one of them");
     refused("tsbatch m.pt d.h5 --stateful --lanes 2", "leave out --lanes");
+    refused("tsbatch m.pt d.h5 --stateful --resume", "start again with --overwrite");
+    refused("tsbatch m.pt d.h5 --pad-last", "needs --batch-size");
     refused("tsbatch m.pt d.h5 --max-errors 2", "needs --on-error skip");
-    refused("tsbatch m.pt d.h5 --per-sample --pad-last", "there are none");
+    refused("tsbatch m.pt d.h5 --per-sample --pad-last -b 4", "there are none");
     refused("tsbatch diff a b --rtol nan", "expected a number");
     refused("tsbatch diff a b --rtol -1", "expected a number");
 }
