@@ -20,8 +20,9 @@ typedef struct ErrorEntry {
 // A result that does not fit one block, as it will be in the new file.
 typedef struct Ragged {
     bool used;
-    int row_ndim;              // -1: no row seen yet
-    bool flat;                 // more than the first dimension varies: values are flat and there are shapes
+    int row_ndim; // -1: no row seen yet
+    bool flat;    // more than the first dimension varies: values are flat and there are shapes
+    bool has_tail;
     int64_t tail[H5_MAX_DIMS]; // sizes behind the first dimension
     int64_t length;            // sum of first dimensions
     int64_t elements;          // of all rows
@@ -235,17 +236,19 @@ static Status measure_row(void *ctx, int64_t row, const RowView *v)
 {
     Measure *m = ctx;
     Ragged *g = m->g;
-    if (g->row_ndim < 0) {
+    if (g->row_ndim < 0)
         g->row_ndim = v->ndim;
-        if (v->ndim > 1)
-            memcpy(g->tail, v->shape + 1, 8 * (size_t)(v->ndim - 1));
-    }
     if (v->ndim != g->row_ndim || v->ndim == 0)
         return status_fail(ST_UNSUPPORTED,
                            "%s: %s: row %lld has %d dimensions, others have %d: such results cannot be one data set",
                            m->r->s->path, m->path, (long long)row, v->ndim, g->row_ndim);
-    if (v->ndim > 1 && memcmp(g->tail, v->shape + 1, 8 * (size_t)(v->ndim - 1)) != 0)
-        g->flat = true;
+    size_t tail = 8 * (size_t)(v->ndim - 1);
+    static const int64_t nothing[H5_MAX_DIMS];
+    if (memcmp(v->shape, nothing, 8 + tail) != 0) { // a row that has no result fits any shape
+        g->flat |= g->has_tail && memcmp(g->tail, v->shape + 1, tail) != 0;
+        memcpy(g->tail, v->shape + 1, tail);
+        g->has_tail = true;
+    }
     int64_t elements = 1;
     bool too_many = false;
     for (int k = 0; k < v->ndim; k++)

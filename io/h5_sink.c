@@ -136,7 +136,7 @@ static Status column_lines(const H5Sink *s, Buf *out)
     for (int i = 0; i < s->column_count; i++) {
         const SinkColumn *c = &s->columns[i];
         buf_printf(out, "%s %s %d", kind_names[c->kind], c->kind == SINK_TEXT ? "str" : dtype_python_name(c->dtype),
-                   c->kind == SINK_ROWS ? c->ndim : 0);
+                   c->kind == SINK_TEXT ? 0 : c->ndim);
         for (int k = 0; c->kind == SINK_ROWS && k < c->ndim; k++)
             buf_printf(out, " %lld", (long long)c->shape[k]);
         buf_printf(out, " %s\n", c->path);
@@ -309,18 +309,18 @@ static Status parse_column(H5Sink *s, char *line)
     int used = 0;
     if (sscanf(line, "%7s %15s %d%n", kind, dtype, &c.ndim, &used) != 3 || c.ndim < 0 || c.ndim >= H5_MAX_DIMS)
         return damaged(s, "attribute columns");
+    int found = -1;
+    for (int k = 0; k < 3; k++)
+        if (strcmp(kind, kind_names[k]) == 0)
+            found = k;
     char *at = line + used;
-    for (int k = 0; k < c.ndim; k++) {
+    for (int k = 0; found == SINK_ROWS && k < c.ndim; k++) {
         char *end;
         c.shape[k] = strtoll(at, &end, 10);
         if (end == at || c.shape[k] < 0)
             return damaged(s, "attribute columns");
         at = end;
     }
-    int found = -1;
-    for (int k = 0; k < 3; k++)
-        if (strcmp(kind, kind_names[k]) == 0)
-            found = k;
     c.kind = (SinkKind)found;
     c.dtype = c.kind == SINK_TEXT ? DT_U8 : dtype_from_python_name(str_of(dtype));
     if (found < 0 || c.dtype == DT_INVALID || at[0] != ' ' || at[1] != '/')

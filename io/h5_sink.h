@@ -31,7 +31,7 @@ typedef struct SinkColumn {
     const char *path; // absolute: "/output", "/output/0", "/output/boxes/x"
     SinkKind kind;
     DType dtype;                // not used for SINK_TEXT
-    int ndim;                   // dimensions of ONE row: 0 for a number per sample
+    int ndim;                   // dimensions of ONE row: 0 for a number per sample; not used for SINK_TEXT
     int64_t shape[H5_MAX_DIMS]; // of one row; not used for SINK_RAGGED and SINK_TEXT
 } SinkColumn;
 
