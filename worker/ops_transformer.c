@@ -1,0 +1,257 @@
+// Operator bindings: whole transformer layers, as PyTorch's inference fast path records them in traces.
+// They are sequences of other operators, run through the bindings of those with sites of their own.
+#include "worker/op.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { STEPS = 48 };
+
+// Inline caches of the steps, by position; kept in site->user.
+typedef struct Steps { Site sites[STEPS]; } Steps;
+
+// A sequence in progress. The first failure sticks; results are released when the sequence ends.
+typedef struct Sequence {
+    Lane *lane;
+    Steps *steps;
+    const Node *node;
+    Status status;
+    int next;
+    IValue results[STEPS];
+    int count;
+} Sequence;
+
+static void free_steps(void *user)
+{
+    Steps *s = user;
+    for (int i = 0; i < STEPS; i++)
+        site_clear(&s->sites[i]);
+    free(s);
+}
+
+static Status sequence_begin(Sequence *q, Lane *lane, Site *site)
+{
+    if (!site->user && !(site->user = calloc(1, sizeof(Steps))))
+        return status_no_memory(sizeof(Steps));
+    *q = (Sequence){.lane = lane, .steps = site->user, .node = site->node};
+    return ST_OK;
+}
+
+static Status sequence_end(Sequence *q)
+{
+    for (int i = 0; i < q->count; i++)
+        value_release(q->results[i]);
+    return q->status;
+}
+
+// Runs one operator with one result, which is borrowed from the sequence.
+static IValue step(Sequence *q, const char *name, int n, const IValue *args)
+{
+    if (q->status != ST_OK)
+        return value_none();
+    const OpBinding *op = op_find(str_of(name));
+    if (!op || q->next == STEPS) {
+        q->status = status_fail(ST_UNSUPPORTED, "operator %s is not implemented", name);
+        return value_none();
+    }
+    Site *s = &q->steps->sites[q->next++];
+    if (s->op != op) {
+        site_clear(s);
+        *s = (Site){.op = op, .node = q->node, .arg_count = (uint8_t)n, .ret_count = 1};
+    }
+    for (int i = 0; i < n && q->status == ST_OK && !(op->flags & OP_PRIVATE_LAYOUT); i++)
+        if (args[i].tag == TAG_TENSOR)
+            q->status = tensor_make_plain(q->lane, args[i].as.tensor);
+    IValue result = value_none();
+    if (q->status == ST_OK)
+        q->status = op->fn(q->lane, s, args, &result);
+    if (q->status != ST_OK)
+        return value_none();
+    return q->results[q->count++] = result;
+}
+
+#define STEP(q, name, ...) step((q), (name), (int)(sizeof((IValue[]){__VA_ARGS__}) / sizeof(IValue)), (IValue[]){__VA_ARGS__})
+#define NONE value_none()
+#define INT value_int
+
+static IValue ints(Sequence *q, int n, const int64_t *v)
+{
+    IValue list = value_none();
+    if (q->status == ST_OK && (q->status = list_of_ints(v, n, &list)) == ST_OK)
+        q->results[q->count++] = list;
+    return list;
+}
+
+// ---- attention
+
+typedef struct Attention {
+    IValue query, key, value; // [B, L, E]
+    int64_t width, heads;     // E, H
+    IValue in_weight, in_bias, out_weight, out_bias;
+    IValue mask, mask_type;   // true where a key is hidden
+    bool need_weights, average;
+} Attention;
+
+// Rows first … first + count of the projection: the whole of it, or the part for query, key or value.
+static IValue project(Sequence *q, const Attention *a, IValue x, int64_t part)
+{
+    if (part < 0)
+        return STEP(q, "aten::linear", x, a->in_weight, a->in_bias);
+    IValue first = INT(part * a->width), last = INT((part + 1) * a->width);
+    IValue weight = STEP(q, "aten::slice.Tensor", a->in_weight, INT(0), first, last, INT(1));
+    IValue bias = STEP(q, "aten::slice.Tensor", a->in_bias, INT(0), first, last, INT(1));
+    return STEP(q, "aten::linear", x, weight, bias);
+}
+
+// [B, L, E] -> [B, H, L, E/H]
+static IValue split_heads(Sequence *q, const Attention *a, IValue x)
+{
+    if (q->status != ST_OK)
+        return NONE;
+    const View *v = &x.as.tensor->view;
+    IValue size = ints(q, 4, (int64_t[]){v->size[0], v->size[1], a->heads, a->width / a->heads});
+    return STEP(q, "aten::transpose.int", STEP(q, "aten::reshape", x, size), INT(1), INT(2));
+}
+
+// The mask as something to add to the scores: -inf where a key is hidden; None without one.
+static IValue additive_mask(Sequence *q, const Attention *a)
+{
+    if (a->mask.tag != TAG_TENSOR)
+        return NONE;
+    IValue mask = a->mask;
+    const View *v = &mask.as.tensor->view;
+    if (a->mask_type.tag == TAG_INT && a->mask_type.as.i == 1 && v->ndim == 2) // [B, L] of keys
+        mask = STEP(q, "aten::reshape", mask, ints(q, 4, (int64_t[]){v->size[0], 1, 1, v->size[1]}));
+    if (tensor_dtype(a->mask.as.tensor) != DT_BOOL)
+        return mask;
+    IValue dtype = INT(tensor_dtype(a->query.as.tensor));
+    IValue zeros = STEP(q, "aten::zeros_like", mask, dtype, NONE, NONE, NONE, NONE);
+    return STEP(q, "aten::masked_fill.Scalar", zeros, mask, value_float(-INFINITY));
+}
+
+static IValue attention_weights(Sequence *q, const Attention *a, IValue query, IValue key, IValue mask)
+{
+    double scale = 1 / sqrt((double)(a->width / a->heads));
+    IValue scores = STEP(q, "aten::mul.Scalar", STEP(q, "aten::matmul", query, STEP(q, "aten::transpose.int", key, INT(-2), INT(-1))), value_float(scale));
+    if (mask.tag == TAG_TENSOR)
+        scores = STEP(q, "aten::add.Tensor", scores, mask, INT(1));
+    return STEP(q, "aten::softmax.int", scores, INT(-1), NONE);
+}
+
+// The result [B, L, E]; *weights is None unless they are wanted.
+static IValue attend(Sequence *q, const Attention *a, IValue *weights)
+{
+    *weights = NONE;
+    if (a->heads <= 0 || a->width % a->heads != 0 || a->query.as.tensor->view.ndim != 3) {
+        q->status = op_raise("_native_multi_head_attention: expected 3-D queries and an embedding that the heads divide");
+        return NONE;
+    }
+    IValue query, key, value;
+    if (value_is(a->query, a->key) && value_is(a->key, a->value)) {
+        IValue all = project(q, a, a->query, -1);
+        query = STEP(q, "aten::slice.Tensor", all, INT(2), INT(0), INT(a->width), INT(1));
+        key = STEP(q, "aten::slice.Tensor", all, INT(2), INT(a->width), INT(2 * a->width), INT(1));
+        value = STEP(q, "aten::slice.Tensor", all, INT(2), INT(2 * a->width), INT(3 * a->width), INT(1));
+    } else {
+        query = project(q, a, a->query, 0);
+        key = project(q, a, a->key, 1);
+        value = project(q, a, a->value, 2);
+    }
+    query = split_heads(q, a, query);
+    key = split_heads(q, a, key);
+    value = split_heads(q, a, value);
+    IValue mask = additive_mask(q, a), context;
+    if (a->need_weights) {
+        *weights = attention_weights(q, a, query, key, mask);
+        context = STEP(q, "aten::matmul", *weights, value);
+        if (a->average)
+            *weights = STEP(q, "aten::mean.dim", *weights, ints(q, 1, (int64_t[]){1}), value_bool(false), NONE);
+    } else {
+        context = STEP(q, "aten::scaled_dot_product_attention", query, key, value, mask, value_float(0), value_bool(false), NONE, value_bool(false));
+    }
+    const View *v = &a->query.as.tensor->view;
+    IValue size = ints(q, 3, (int64_t[]){v->size[0], v->size[1], a->width});
+    context = STEP(q, "aten::reshape", STEP(q, "aten::transpose.int", context, INT(1), INT(2)), size);
+    return STEP(q, "aten::linear", context, a->out_weight, a->out_bias);
+}
+
+static Status op_multi_head_attention(Lane *lane, Site *site, const IValue *args, IValue *rets)
+{
+    Sequence q;
+    TRY(sequence_begin(&q, lane, site));
+    Attention a = {
+        .query = args[0], .key = args[1], .value = args[2], .width = args[3].as.i, .heads = args[4].as.i,
+        .in_weight = args[5], .in_bias = args[6], .out_weight = args[7], .out_bias = args[8],
+        .mask = args[9], .need_weights = args[10].as.b, .average = args[11].as.b, .mask_type = args[12],
+    };
+    IValue weights, result = attend(&q, &a, &weights);
+    if (q.status == ST_OK) {
+        rets[0] = value_retain(result);
+        rets[1] = value_retain(weights);
+    }
+    return sequence_end(&q);
+}
+
+// ---- encoder layer
+
+typedef struct EncoderLayer {
+    bool gelu, norm_first;
+    IValue eps, norm_weight[2], norm_bias[2], weight[2], bias[2];
+} EncoderLayer;
+
+static IValue layer_norm(Sequence *q, const EncoderLayer *l, int which, IValue x)
+{
+    if (q->status != ST_OK)
+        return NONE;
+    const View *v = &x.as.tensor->view;
+    IValue size = ints(q, 1, &v->size[v->ndim - 1]);
+    return STEP(q, "aten::layer_norm", x, size, l->norm_weight[which], l->norm_bias[which], l->eps, value_bool(true));
+}
+
+static IValue feed_forward(Sequence *q, const EncoderLayer *l, IValue x)
+{
+    IValue none = NONE, hidden = STEP(q, "aten::linear", x, l->weight[0], l->bias[0]);
+    if (l->gelu) {
+        if (q->status == ST_OK && (q->status = value_str(STR("none"), &none)) == ST_OK)
+            q->results[q->count++] = none;
+        hidden = STEP(q, "aten::gelu", hidden, none);
+    } else {
+        hidden = STEP(q, "aten::relu", hidden);
+    }
+    return STEP(q, "aten::linear", hidden, l->weight[1], l->bias[1]);
+}
+
+static Status op_encoder_layer(Lane *lane, Site *site, const IValue *args, IValue *rets)
+{
+    Sequence q;
+    TRY(sequence_begin(&q, lane, site));
+    EncoderLayer l = {
+        .gelu = args[7].as.b, .norm_first = args[8].as.b, .eps = args[9],
+        .norm_weight = {args[10], args[12]}, .norm_bias = {args[11], args[13]},
+        .weight = {args[14], args[16]}, .bias = {args[15], args[17]},
+    };
+    IValue source = args[0], x = l.norm_first ? layer_norm(&q, &l, 0, source) : source, weights;
+    Attention a = {
+        .query = x, .key = x, .value = x, .width = args[1].as.i, .heads = args[2].as.i,
+        .in_weight = args[3], .in_bias = args[4], .out_weight = args[5], .out_bias = args[6],
+        .mask = args[18], .mask_type = args[19],
+    };
+    if (q.status == ST_OK)
+        x = STEP(&q, "aten::add.Tensor", attend(&q, &a, &weights), source, INT(1));
+    if (!l.norm_first)
+        x = layer_norm(&q, &l, 0, x);
+    IValue before = x;
+    x = feed_forward(&q, &l, l.norm_first ? layer_norm(&q, &l, 1, x) : x);
+    x = STEP(&q, "aten::add.Tensor", x, before, INT(1));
+    if (!l.norm_first)
+        x = layer_norm(&q, &l, 1, x);
+    if (q.status == ST_OK)
+        rets[0] = value_retain(x);
+    return sequence_end(&q);
+}
+
+const OpBinding OPS_TRANSFORMER[] = {
+    {"aten::_native_multi_head_attention", op_multi_head_attention, 0, NULL, free_steps},
+    {"aten::_transformer_encoder_layer_fwd", op_encoder_layer, 0, NULL, free_steps},
+    {0},
+};
