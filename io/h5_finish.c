@@ -43,28 +43,50 @@ typedef struct Rebuild {
 
 // ---- errors ----
 
-static int by_batch(const void *a, const void *b)
+static int by_row(const void *a, const void *b)
 {
     const ErrorEntry *x = a, *y = b;
-    return x->batch < y->batch ? -1 : x->batch > y->batch;
+    if (x->batch != y->batch)
+        return x->batch < y->batch ? -1 : 1;
+    return x->first_row < y->first_row ? -1 : x->first_row > y->first_row;
 }
 
-// The entries in use, in order of batches: the same whatever the order in which they happened.
-static Status load_errors(H5Sink *s, ErrorEntry **out, int64_t *count)
+static Status read_errors(H5Sink *s, int64_t *rows, char *messages, ErrorEntry *out, int64_t *count)
 {
-    *count = 0;
-    *out = calloc((size_t)s->max_errors + 1, sizeof **out);
-    if (!*out)
-        return status_no_memory((size_t)s->max_errors * sizeof **out);
+    TRY(sink_read_at(s, rows, 8 * (uint64_t)s->max_errors, s->error_row.offset));
+    TRY(sink_read_at(s, messages, ERROR_TEXT * (uint64_t)s->max_errors, s->error_message.offset));
     for (int64_t i = 0; i < s->max_errors; i++) {
         if (s->error_slots[i] < 0)
             continue;
-        ErrorEntry *e = &(*out)[(*count)++];
-        e->batch = s->error_slots[i];
-        TRY(sink_read_at(s, &e->first_row, 8, s->error_row.offset + 8 * (uint64_t)i));
-        TRY(sink_read_at(s, e->message, ERROR_TEXT, s->error_message.offset + ERROR_TEXT * (uint64_t)i));
+        ErrorEntry *e = &out[(*count)++];
+        *e = (ErrorEntry){.batch = s->error_slots[i], .first_row = rows[i]};
+        memcpy(e->message, messages + ERROR_TEXT * i, ERROR_TEXT);
     }
-    qsort(*out, (size_t)*count, sizeof **out, by_batch);
+    return ST_OK;
+}
+
+// The entries in use, in order of rows: the same whatever the order in which they happened. A batch that two processes
+// tried has its errors twice; one of each is kept.
+static Status load_errors(H5Sink *s, ErrorEntry **out, int64_t *count)
+{
+    *count = 0;
+    size_t room = (size_t)s->max_errors + 1;
+    *out = calloc(room, sizeof **out);
+    int64_t *rows = calloc(room, sizeof *rows);
+    char *messages = calloc(room, ERROR_TEXT);
+    Status st = *out && rows && messages ? ST_OK : status_no_memory(room * sizeof **out);
+    if (st == ST_OK && s->max_errors)
+        st = read_errors(s, rows, messages, *out, count);
+    free(rows);
+    free(messages);
+    TRY(st);
+    ErrorEntry *e = *out;
+    int64_t all = *count, kept = 0;
+    qsort(e, (size_t)all, sizeof *e, by_row);
+    for (int64_t i = 0; i < all; i++)
+        if (kept == 0 || by_row(&e[kept - 1], &e[i]) != 0)
+            e[kept++] = e[i];
+    *count = kept;
     return ST_OK;
 }
 
@@ -208,18 +230,19 @@ static Status visit_journal(Rebuild *r, int column, const JournalEntry *e, bool 
     return st;
 }
 
-// Rows of batches that failed are not visited.
+// Of a batch that failed what was recorded or filled is taken; with neither, its rows are empty and not visited.
 static Status visit_rows(Rebuild *r, int column, bool with_data, RowVisitor visit, void *ctx)
 {
     H5Sink *s = r->s;
     for (int64_t b = 0; b < s->batches; b++) {
-        if (s->map[b] == BATCH_FAILED)
-            continue;
         const JournalEntry *e = journal_find(r->entries, r->entry_count, column, b);
-        if (!e && !s->extents[column].in_place)
+        if (e)
+            TRY(visit_journal(r, column, e, with_data, visit, ctx));
+        else if (s->extents[column].in_place)
+            TRY(visit_fixed(r, column, b, with_data, visit, ctx));
+        else if (s->map[b] == BATCH_DONE)
             return status_fail(ST_INTERNAL, "%s: batch %lld has no record of %s", s->journal_path, (long long)b,
                                s->columns[column].path);
-        TRY(e ? visit_journal(r, column, e, with_data, visit, ctx) : visit_fixed(r, column, b, with_data, visit, ctx));
     }
     return ST_OK;
 }
@@ -268,7 +291,7 @@ static Status measure(Rebuild *r)
             continue;
         g->used = c->kind == SINK_RAGGED;
         for (int64_t b = 0; b < s->batches && !g->used; b++)
-            g->used = s->map[b] == BATCH_DONE && !is_in_place(r, i, b);
+            g->used = !is_in_place(r, i, b);
         g->row_ndim = -1;
         Measure m = {r, g, c->path};
         if (g->used)

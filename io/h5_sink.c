@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FORMAT = 1 };
+enum { FORMAT = 1, ERROR_ROOM = 10000 };
 
 static const char *const kind_names[] = {"rows", "ragged", "text"};
 
@@ -92,6 +92,7 @@ void h5_sink_close(H5Sink *s)
     free(s->extents);
     free(s->map);
     free(s->error_slots);
+    row_writer_close(s->error_writer);
     free(s->journal_path);
     free(s->path);
     free(s);
@@ -241,7 +242,7 @@ static Status create_job(void *arg)
 
 static Status check_plan(const SinkPlan *p)
 {
-    if (p->rows < 0 || p->batch_size < 1 || p->max_errors < 0 || p->max_errors > 1000000)
+    if (p->rows < 0 || p->batch_size < 1 || p->max_errors < 0)
         return status_fail(ST_INTERNAL, "%s: %lld rows in batches of %lld, at most %lld errors", p->path,
                            (long long)p->rows, (long long)p->batch_size, (long long)p->max_errors);
     if (p->column_count > H5_SINK_MAX_COLUMNS)
@@ -266,7 +267,7 @@ Status h5_sink_create(H5Thread *t, const SinkPlan *plan, H5Sink **out)
     TRY(sink_new(t, plan->path, &s));
     s->rows = plan->rows;
     s->batch_size = plan->batch_size;
-    s->max_errors = plan->max_errors;
+    s->max_errors = plan->max_errors < ERROR_ROOM ? plan->max_errors : ERROR_ROOM;
     if (getrandom(&s->run, sizeof s->run, 0) != sizeof s->run)
         s->run = (uint64_t)time(NULL) << 20 ^ (uint64_t)getpid();
     Status st = alloc_columns(s, plan->column_count);
@@ -494,7 +495,7 @@ static Status read_description(H5Sink *s, H5Source *f)
     TRY(read_int(f, "max_errors", &s->max_errors));
     TRY(read_int(f, "run", &run));
     s->run = (uint64_t)run;
-    if (s->rows < 0 || s->batch_size < 1 || s->max_errors < 0 || s->max_errors > 1000000)
+    if (s->rows < 0 || s->batch_size < 1 || s->max_errors < 0 || s->max_errors > ERROR_ROOM)
         return damaged(s, "attributes of /.tsbatch");
     Buf lines = {0};
     Status st = h5_source_attr(f, "/.tsbatch", "columns", &lines);
@@ -629,42 +630,33 @@ Status h5_sink_put(H5Sink *s, int column, int64_t batch, const SinkRow *rows, in
     return st;
 }
 
-static int64_t find_error_slot(const H5Sink *s, int64_t batch)
+// The message in a field of ERROR_TEXT bytes, cut between characters.
+static void fit_message(const char *message, char text[ERROR_TEXT])
 {
-    int64_t empty = -1;
-    for (int64_t i = 0; i < s->max_errors; i++) {
-        if (s->error_slots[i] == batch)
-            return i;
-        if (s->error_slots[i] < 0 && empty < 0)
-            empty = i;
-    }
-    return empty;
+    size_t len = strlen(message);
+    if (len >= ERROR_TEXT)
+        for (len = ERROR_TEXT - 1; len && ((unsigned char)message[len] & 0xc0) == 0x80;)
+            len--;
+    memset(text, 0, ERROR_TEXT);
+    memcpy(text, message, len);
 }
 
 Status h5_sink_error(H5Sink *s, int64_t batch, int64_t first_row, const char *message)
 {
     s->error_count++;
-    int64_t slot = find_error_slot(s, batch);
-    if (slot < 0)
+    while (s->error_next < s->max_errors && s->error_slots[s->error_next] >= 0)
+        s->error_next++;
+    if (s->error_next == s->max_errors)
         return ST_OK;
-    if (s->error_slots[slot] == batch)
-        s->error_count--;
+    int64_t slot = s->error_next;
     const RowExtent extents[] = {s->error_message, s->error_row, s->error_batch};
-    RowWriter *w;
-    char text[ERROR_TEXT] = "";
-    size_t len = strlen(message);
-    if (len >= ERROR_TEXT)
-        for (len = ERROR_TEXT - 1; len && ((unsigned char)message[len] & 0xc0) == 0x80;)
-            len--; // not inside a character
-    memcpy(text, message, len);
-    TRY(row_writer_open(s->path, extents, 3, s->map_extent, &w));
-    Status st = row_writer_write(w, 0, slot, 1, text);
-    if (st == ST_OK)
-        st = row_writer_write(w, 1, slot, 1, &first_row);
-    if (st == ST_OK) // last: an entry counts once it names its batch
-        st = row_writer_write(w, 2, slot, 1, &batch);
-    Status closed = row_writer_close(w);
-    if (st == ST_OK)
-        s->error_slots[slot] = batch;
-    return st == ST_OK ? closed : st;
+    if (!s->error_writer)
+        TRY(row_writer_open(s->path, extents, 3, s->map_extent, &s->error_writer));
+    char text[ERROR_TEXT];
+    fit_message(message, text);
+    TRY(row_writer_write(s->error_writer, 0, slot, 1, text));
+    TRY(row_writer_write(s->error_writer, 1, slot, 1, &first_row));
+    TRY(row_writer_write(s->error_writer, 2, slot, 1, &batch)); // last: an entry counts once it names its batch
+    s->error_slots[slot] = batch;
+    return ST_OK;
 }

@@ -2,7 +2,8 @@
 //
 //   OUT.h5        created under another name and renamed, so it appears complete in structure:
 //     /output …           one data set per result of fixed shape: contiguous, space reserved; rows land by RowWriter
-//     /errors/batch, first_row, message   when errors are skipped: room for max_errors, unused entries are -1
+//     /errors/batch, first_row, message   when errors are skipped: room for max_errors (at most 10,000), unused
+//     entries: -1
 //     /.tsbatch/done      completion map, one byte per batch: 0 missing, 1 done, 2 failed (rows filled, see /errors)
 //       attributes: format, batch_size, rows, max_errors, columns (one line per result), run (ties the journal to this
 //       file)
@@ -95,8 +96,9 @@ typedef struct SinkRow {
     const int64_t *shape; // SINK_TEXT: {length in bytes}
 } SinkRow;
 Status h5_sink_put(H5Sink *s, int column, int64_t batch, const SinkRow *rows, int64_t count);
-// Records a skipped batch under /errors (at most max_errors; more are counted only). Mark the batch BATCH_FAILED
-// afterwards.
+// Records an error under /errors: of a batch, or of one sample of it (first_row). At most max_errors, and not more than
+// 10,000; further ones are counted only. Mark the batch BATCH_FAILED afterwards. Its rows in data sets are what was
+// written or filled, its ragged rows and texts what was put, or empty.
 Status h5_sink_error(H5Sink *s, int64_t batch, int64_t first_row, const char *message);
 int64_t h5_sink_error_count(const H5Sink *s); // those found on resume included
 

@@ -17,10 +17,12 @@ struct H5Sink {
     RowExtent map_extent;
     uint8_t *map;
     Journal *journal; // made at the first record
-    // /errors: where the three data sets are, and which batch each entry is about (-1: unused)
+    // /errors: where the three data sets are, which batch each entry is about (-1: unused), where to look for an unused
+    // one
     RowExtent error_batch, error_row, error_message;
     int64_t *error_slots;
-    int64_t error_count;
+    int64_t error_count, error_next;
+    RowWriter *error_writer; // made at the first error
 };
 
 static inline int64_t sink_batch_rows(const H5Sink *s, int64_t batch)
