@@ -189,12 +189,84 @@ static bool drop_invariants(Node *n)
     return any;
 }
 
-bool fold_control_flow(PassContext *c, Node *n, Node **next)
+// Conditions that come out the same on every path ----------------------------------------------------------------------
+// `why = "a" if c else "b"` … `if len(why) > 0:` is always taken. Transformers guard their fused path in this way.
+
+enum { MAX_POSSIBLE = 4, MAX_POSSIBLE_DEPTH = 12 };
+
+typedef struct Possible { // all that a value can be
+    Datum *values[MAX_POSSIBLE];
+    uint32_t count;
+} Possible;
+
+static bool add_possible(Possible *p, Datum *d)
+{
+    for (uint32_t i = 0; i < p->count; i++)
+        if (datum_equal(p->values[i], d))
+            return true;
+    if (p->count == MAX_POSSIBLE)
+        return false;
+    p->values[p->count++] = d;
+    return true;
+}
+
+static bool find_possible(PassContext *c, const Alias *alias, const Value *v, Possible *out, int depth);
+
+// One input may vary; the operator is run for each of its values.
+static bool possible_results(PassContext *c, const Alias *alias, const Node *n, Possible *out, int depth)
+{
+    Datum *inputs[8], *result[1];
+    Possible varying = {.count = 0};
+    uint32_t which = UINT32_MAX;
+    if (!c->hooks || !c->hooks->fold || n->input_count > 8 || n->output_count != 1 || node_effect(n) != EFFECT_PURE || alias_node_touched(alias, n))
+        return false;
+    for (uint32_t i = 0; i < n->input_count; i++) {
+        inputs[i] = value_constant(n->inputs[i]);
+        if (inputs[i])
+            continue;
+        if (which != UINT32_MAX || type_is_mutable(n->inputs[i]->type) || !find_possible(c, alias, n->inputs[i], &varying, depth + 1))
+            return false;
+        which = i;
+    }
+    for (uint32_t i = 0; i < varying.count; i++) {
+        inputs[which] = varying.values[i];
+        if (c->hooks->fold(c->hooks->ctx, c->arena, n, inputs, result) != ST_OK || !add_possible(out, result[0]))
+            return false;
+    }
+    return varying.count > 0;
+}
+
+static bool find_possible(PassContext *c, const Alias *alias, const Value *v, Possible *out, int depth)
+{
+    Datum *d = value_constant(v);
+    if (d)
+        return add_possible(out, d);
+    const Node *n = v->node;
+    if (depth > MAX_POSSIBLE_DEPTH || type_is_mutable(v->type))
+        return false;
+    if (n->kind == NODE_IF)
+        return find_possible(c, alias, n->blocks[0]->ret->inputs[v->offset], out, depth + 1) &&
+               find_possible(c, alias, n->blocks[1]->ret->inputs[v->offset], out, depth + 1);
+    return n->kind == NODE_OP && possible_results(c, alias, n, out, depth);
+}
+
+static bool certain_condition(PassContext *c, const Alias *alias, const Value *v, bool *condition)
+{
+    Possible p = {.count = 0};
+    if (value_constant_bool(v, condition))
+        return true;
+    if (!find_possible(c, alias, v, &p, 0) || p.count != 1 || p.values[0]->kind != DATUM_BOOL)
+        return false;
+    *condition = p.values[0]->b;
+    return true;
+}
+
+bool fold_control_flow(PassContext *c, const Alias *alias, Node *n, Node **next)
 {
     bool condition;
     int64_t trips;
     if (n->kind == NODE_IF) {
-        if (value_constant_bool(n->inputs[0], &condition))
+        if (certain_condition(c, alias, n->inputs[0], &condition))
             return take_branch(n, condition, next);
         c->changed |= drop_equal_outputs(n);
     } else if (n->kind == NODE_LOOP) {

@@ -94,7 +94,7 @@ DType known_dtype(const Value *v);
 
 // Steps of pass_simplify: each returns true when it replaced or removed n; *next is then where the walk goes on.
 bool fold_constants(PassContext *c, const Alias *alias, Node *n, Node **next);
-bool fold_control_flow(PassContext *c, Node *n, Node **next);
+bool fold_control_flow(PassContext *c, const Alias *alias, Node *n, Node **next);
 typedef struct Peephole Peephole;
 Peephole *peephole_new(PassContext *c);
 bool peephole(Peephole *p, const Alias *alias, Node *n, Node **next);

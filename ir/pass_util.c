@@ -117,8 +117,12 @@ static DType find_dtype(const Value *v, int depth)
     if (t)
         return t->dtype;
     const Node *n = v->node;
-    if (depth > DTYPE_DEPTH || n->kind != NODE_OP)
+    if (depth > DTYPE_DEPTH || (n->kind != NODE_OP && n->kind != NODE_IF))
         return DT_INVALID;
+    if (n->kind == NODE_IF) {
+        DType a = find_dtype(n->blocks[0]->ret->inputs[v->offset], depth + 16);
+        return a == DT_INVALID || a == find_dtype(n->blocks[1]->ret->inputs[v->offset], depth + 16) ? a : DT_INVALID;
+    }
     for (size_t i = 0; i < sizeof KEEPS_DTYPE_OF / sizeof *KEEPS_DTYPE_OF; i++)
         if (str_is(n->schema->symbol, KEEPS_DTYPE_OF[i][0])) {
             const Value *from = node_argument(n, KEEPS_DTYPE_OF[i][1]);

@@ -197,6 +197,42 @@ static bool list_item(PassContext *c, const Alias *alias, Node *n, Node **next)
     return i >= 0 && i < list->input_count && replace_by(n, list->inputs[i], next);
 }
 
+// `append` right after the list was made, before anything else looks at it: the element is part of it from the start. The
+// list moves down to where its last element is known.
+static bool append(PassContext *c, const Alias *alias, Node *n, Node **next)
+{
+    (void)c, (void)alias;
+    Value *list = n->inputs[0];
+    if (n->input_count != 2 || list->node->kind != NODE_LIST_CONSTRUCT || list->node->owner != n->owner)
+        return false;
+    for (const Use *u = list->uses; u; u = u->next) {
+        const Node *at = u->user;
+        while (at->owner != n->owner)
+            at = at->owner->owner;
+        if (u->user == n ? u->index != 0 : node_is_before(at, n))
+            return false;
+    }
+    node_move_before(list->node, n);
+    node_add_input(list->node, n->inputs[1]);
+    value_replace_all(n->outputs[0], list);
+    *next = node_next_deep(n);
+    node_destroy(n);
+    return true;
+}
+
+// `any` and `all` of a list are known when one element decides.
+static bool any_or_all(PassContext *c, const Alias *alias, Node *n, Node **next)
+{
+    bool any = str_is(n->schema->symbol, "aten::any"), v;
+    if (n->input_count != 1 || !known_list(alias, n->inputs[0]))
+        return false;
+    const Node *list = n->inputs[0]->node;
+    for (uint32_t i = 0; i < list->input_count; i++)
+        if (value_constant_bool(list->inputs[i], &v) && v == any)
+            return replace_by(n, constant_bool(c, n, any), next);
+    return false;
+}
+
 static bool unpack(Node *n, Value *const *parts, uint32_t count, Node **next)
 {
     if (count != n->output_count)
@@ -342,6 +378,9 @@ static const struct {
     {"aten::div", scalar_operand},
     {"aten::len", list_length},
     {"aten::__getitem__", list_item},
+    {"aten::append", append},
+    {"aten::any", any_or_all},
+    {"aten::all", any_or_all},
 };
 
 static const Rule NO_RULE = NULL;

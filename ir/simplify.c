@@ -13,7 +13,7 @@ static bool simplify_once(PassContext *c)
         next = NULL;
         if (n->kind == NODE_CONSTANT || n->kind == NODE_GET_ATTR) {
             next = node_next_deep(n);
-        } else if (fold_control_flow(c, n, &next) || peephole(p, alias, n, &next) || fold_constants(c, alias, n, &next)) {
+        } else if (fold_control_flow(c, alias, n, &next) || peephole(p, alias, n, &next) || fold_constants(c, alias, n, &next)) {
             changed = true;
         } else {
             next = node_next_deep(n);

@@ -128,11 +128,89 @@ static void test_containers(void **state)
           "graph(%x : Tensor, %y : Tensor):\n"
           "  %1 : int = prim::Constant[value=-1]()\n"
           "  %l : Tensor[] = prim::ListConstruct(%x)\n"
+          "  %k : int = aten::len(%l)\n"
+          "   = prim::Print(%k)\n"
           "  %m : Tensor[] = aten::append(%l, %y)\n"
           "  %d : Tensor = aten::__getitem__(%l, %1)\n"
           "  %n : int = aten::len(%l)\n"
           "  %r : (Tensor, int) = prim::TupleConstruct(%d, %n)\n"
           "  return (%r)\n");
+}
+
+static void test_appended(void **state)
+{
+    becomes(state, pass_simplify,
+            "graph(%x : Tensor, %y : Tensor, %b : bool):\n"
+            "  %t : bool = prim::Constant[value=1]()\n"
+            "  %l : bool[] = prim::ListConstruct()\n"
+            "  %m : bool[] = aten::append(%l, %b)\n"
+            "  %v : Tensor = aten::neg(%x)\n"
+            "  %n : bool[] = aten::append(%l, %t)\n"
+            "  %a : bool = aten::any(%l)\n"
+            "  %c : bool = aten::all(%l)\n"
+            "  %r : (Tensor, bool, bool) = prim::TupleConstruct(%v, %a, %c)\n"
+            "  return (%r)\n",
+            "graph(%x : Tensor,\n"
+            "      %y : Tensor,\n"
+            "      %b : bool):\n"
+            "  %t : bool = prim::Constant[value=1]()\n"
+            "  %v : Tensor = aten::neg(%x)\n"
+            "  %l : bool[] = prim::ListConstruct(%b, %t)\n"
+            "  %6 : bool = prim::Constant[value=1]()\n"
+            "  %c : bool = aten::all(%l)\n"
+            "  %r : (Tensor, bool, bool) = prim::TupleConstruct(%v, %6, %c)\n"
+            "  return (%r)\n");
+}
+
+// Whatever the choice, the condition that hangs on it is the same.
+static void test_certain_condition(void **state)
+{
+    becomes(state, pass_simplify,
+            "graph(%x : Tensor, %b : bool):\n"
+            "  %1 : int = prim::Constant[value=1]()\n"
+            "  %5 : int = prim::Constant[value=5]()\n"
+            "  %7 : int = prim::Constant[value=7]()\n"
+            "  %n : int = prim::If(%b)\n"
+            "    block0():\n"
+            "      -> (%5)\n"
+            "    block1():\n"
+            "      -> (%7)\n"
+            "  %m : int = aten::add(%n, %1)\n"
+            "  %c : bool = aten::gt(%m, %5)\n"
+            "  %r : Tensor = prim::If(%c)\n"
+            "    block0():\n"
+            "      -> (%x)\n"
+            "    block1():\n"
+            "      %y : Tensor = aten::neg(%x)\n"
+            "      -> (%y)\n"
+            "  %d : bool = aten::gt(%m, %7)\n"
+            "  %s : Tensor = prim::If(%d)\n"
+            "    block0():\n"
+            "      %z : Tensor = aten::exp(%r)\n"
+            "      -> (%z)\n"
+            "    block1():\n"
+            "      -> (%r)\n"
+            "  return (%s)\n",
+            "graph(%x : Tensor,\n"
+            "      %b : bool):\n"
+            "  %2 : int = prim::Constant[value=1]()\n"
+            "  %3 : int = prim::Constant[value=5]()\n"
+            "  %4 : int = prim::Constant[value=7]()\n"
+            "  %n : int = prim::If(%b)\n"
+            "    block0():\n"
+            "      -> (%3)\n"
+            "    block1():\n"
+            "      -> (%4)\n"
+            "  %m : int = aten::add(%n, %2)\n"
+            "  %c : bool = aten::gt(%m, %3)\n"
+            "  %d : bool = aten::gt(%m, %4)\n"
+            "  %s : Tensor = prim::If(%d)\n"
+            "    block0():\n"
+            "      %z : Tensor = aten::exp(%x)\n"
+            "      -> (%z)\n"
+            "    block1():\n"
+            "      -> (%x)\n"
+            "  return (%s)\n");
 }
 
 static void test_constant_lists(void **state)
@@ -142,6 +220,7 @@ static void test_constant_lists(void **state)
             "  %1 : int = prim::Constant[value=1]()\n"
             "  %l : int[] = prim::ListConstruct(%1, %1)\n"
             "  %m : int[] = prim::ListConstruct(%1)\n"
+            "   = prim::Print(%m)\n"
             "  %a : int[] = aten::append(%m, %1)\n"
             "  %n : int = aten::len(%l)\n"
             "  %k : int = aten::len(%m)\n"
@@ -151,6 +230,7 @@ static void test_constant_lists(void **state)
             "  %0 : int = prim::Constant[value=1]()\n"
             "  %1 : int[] = prim::Constant[value=[1, 1]]()\n"
             "  %m : int[] = prim::ListConstruct(%0)\n"
+            "   = prim::Print(%m)\n"
             "  %a : int[] = aten::append(%m, %0)\n"
             "  %4 : int = prim::Constant[value=2]()\n"
             "  %k : int = aten::len(%m)\n"
@@ -338,7 +418,7 @@ static void test_dce(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_dropout), TEST(test_branches), TEST(test_loops), TEST(test_none), TEST(test_containers), TEST(test_constant_lists),
+    const struct CMUnitTest tests[] = {TEST(test_dropout), TEST(test_branches), TEST(test_loops), TEST(test_none), TEST(test_containers), TEST(test_constant_lists), TEST(test_appended), TEST(test_certain_condition),
                                        TEST(test_numbers), TEST(test_in_place), TEST(test_in_place_refused), TEST(test_cse), TEST(test_dce)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
