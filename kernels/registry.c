@@ -18,3 +18,5 @@ const KernelOp kernel_layer_norm = {"layer_norm", VARIANTS(CPU("vector", c_layer
 const KernelOp kernel_group_norm = {"group_norm", VARIANTS(CPU("vector", c_group_norm), CPU("reference", ref_group_norm))};
 const KernelOp kernel_softmax = {"softmax", VARIANTS(CPU("vector", c_softmax), CPU("reference", ref_softmax))};
 const KernelOp kernel_attention = {"attention", VARIANTS(CPU("dnnl", dnnl_attention), CPU("reference", ref_attention))};
+const KernelOp kernel_resize = {"resize", VARIANTS(CPU("vector", c_resize), CPU("reference", ref_resize))};
+const KernelOp kernel_grid_sample = {"grid_sample", VARIANTS(CPU("reference", ref_grid_sample))};
