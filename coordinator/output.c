@@ -1,9 +1,12 @@
 // Writes the rows of a batch, as the plan of the file says.
 #include "coordinator/output.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 static uint64_t inode_of(const char *path)
 {
@@ -90,6 +93,38 @@ Status output_open_rows(const OutputPlan *p, RowWriter **out)
     if (inode_of(p->path) != p->inode)
         return ST_OK;
     return row_writer_open(p->path, p->extents, p->count, p->map, out);
+}
+
+// One byte far behind the end of the file, locked for "reading" by every process that writes rows, so that HDF5's own locks
+// (of readers, too) are compatible with it on every file system.
+static struct flock mark(short type)
+{
+    return (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)1 << 60, .l_len = 1};
+}
+
+void output_claim(const char *path, int *fd)
+{
+    struct flock lock = mark(F_RDLCK);
+    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (*fd >= 0)
+        fcntl(*fd, F_OFD_SETLK, &lock);
+}
+
+Status output_wait_unclaimed(const char *path, double seconds)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return ST_OK; // nothing there, or not ours to judge
+    struct flock lock;
+    bool claimed = true;
+    for (double waited = 0; claimed && waited < seconds; waited += 0.05) {
+        lock = mark(F_WRLCK);
+        claimed = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+        if (claimed)
+            nanosleep(&(struct timespec){0, 50000000}, NULL);
+    }
+    close(fd);
+    return claimed ? status_fail(ST_IO, "%s: another process is writing it", path) : ST_OK;
 }
 
 // A column of fixed shape whose rows all are there goes in one piece, else run by run, the gaps filled.

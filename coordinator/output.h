@@ -24,6 +24,13 @@ void output_plan_free(OutputPlan *p);
 // Opens the rows for writing from this process. *out NULL without an error: this rank does not see that file.
 Status output_open_rows(const OutputPlan *p, RowWriter **out);
 
+// Marks the file as being written by this process, as long as *fd stays open (-1: the file system has no such locks); the
+// mark does not keep others from reading.
+void output_claim(const char *path, int *fd);
+// Waits, at most `seconds`, until no process writes the file: ranks of a run whose mpirun was killed live a little longer.
+// ST_IO when one still does.
+Status output_wait_unclaimed(const char *path, double seconds);
+
 // Writes every column that has its place; rows without a result are filled. send[i] tells which columns of `r` are left for
 // the coordinator; *all tells that there are none.
 Status output_write(const Results *r, const OutputPlan *p, RowWriter *w, bool *send, bool *all);

@@ -18,6 +18,7 @@
 enum { READ_AHEAD_BYTES = 256 << 20, UNSENT_LIMIT = 256 << 20, LONGEST_WAIT_ALONE_NS = 100000000 };
 static const double REQUEST_EARLY_SECONDS = 0.01; // a new lease is on its way before the lanes run dry
 static const double GRACE_SECONDS = 0.7, GRACE_ANNOUNCED_SECONDS = 20; // for batches in work when the run is interrupted
+static const double CLAIM_WAIT_SECONDS = 10; // for ranks of a run that was just killed
 
 typedef struct Rank {
     Job job;
@@ -29,6 +30,7 @@ typedef struct Rank {
     int64_t outstanding; // batches leased and not reported
     bool requested, nothing_left, stopped, left, signal_sent, gathers;
     double batch_seconds; // running mean
+    int claim;            // see output_claim
     double started;
 } Rank;
 
@@ -81,6 +83,8 @@ static Status take_plan(Rank *r, const CommMessage *m)
             return status_fail(ST_IO, "%s: the new file cannot be seen", r->plan->path);
         master_use_writer(r->master, r->writer);
     }
+    if (r->writer)
+        output_claim(r->plan->path, &r->claim);
     r->gathers = !r->writer || r->job.options->gather;
     lanes_set_output(r->lanes, r->plan, r->job.options->gather ? NULL : r->writer);
     return ST_OK;
@@ -300,6 +304,7 @@ static Status check_output(Rank *r, H5Sink **resumed)
         return status_fail(ST_USAGE, "%s is an input: the output needs another name", path);
     bool resume = o->resume && access(path, F_OK) == 0;
     TRY(h5_sink_check(path, o->overwrite, resume));
+    TRY(output_wait_unclaimed(path, CLAIM_WAIT_SECONDS));
     if (!resume)
         return ST_OK;
     TRY(master_attributes(j, &j->arena, &attrs, &count));
@@ -372,6 +377,7 @@ Status run_command(Comm *c, const Options *o, bool *abandoned)
         return status_no_memory(sizeof *r);
     r->job.options = o;
     r->job.comm = c;
+    r->claim = -1;
     signals_catch();
     Status s = run_job(r, abandoned);
     if (s == ST_OK && r->lanes)
@@ -385,6 +391,8 @@ Status run_command(Comm *c, const Options *o, bool *abandoned)
     row_writer_close(r->writer);
     master_free(r->master);
     output_plan_free(r->plan);
+    if (r->claim >= 0)
+        close(r->claim);
     job_close(&r->job);
     free(r);
     return s == ST_OK ? s : status_fail(s, "%s", message);
