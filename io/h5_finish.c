@@ -125,7 +125,7 @@ static Status finish_in_place(H5Sink *s, const ErrorEntry *errors, int64_t count
         const RowExtent extents[] = {s->error_batch, s->error_row, s->error_message};
         TRY(write_errors(s->path, errors, count, extents));
     }
-    hid_t access = h5_access();
+    hid_t access = h5_access(false);
     hid_t file = H5Fopen(s->path, H5F_ACC_RDWR, access);
     H5Pclose(access);
     if (file < 0)
@@ -421,7 +421,7 @@ static herr_t copy_attr(hid_t from, const char *name, const H5A_info_t *info, vo
 
 static Status copy_attrs(Rebuild *r)
 {
-    hid_t access = h5_access();
+    hid_t access = h5_access(false);
     hid_t old = H5Fopen(r->s->path, H5F_ACC_RDONLY, access);
     H5Pclose(access);
     bool ok = old >= 0 && H5Aiterate2(old, H5_INDEX_NAME, H5_ITER_INC, NULL, copy_attr, &r->f.file) >= 0;

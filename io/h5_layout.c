@@ -32,7 +32,7 @@ Status layout_begin(const char *path, LayoutFile *out)
         return st;
     }
     out->temporary = temporary;
-    hid_t access = h5_access();
+    hid_t access = h5_access(false);
     H5Pset_alignment(access, ALIGN_FROM, ALIGN_TO);
     out->file = H5Fcreate(temporary, H5F_ACC_TRUNC, H5P_DEFAULT, access);
     H5Pclose(access);

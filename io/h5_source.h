@@ -27,7 +27,8 @@ Status h5_source_open(H5Thread *t, const char *path, H5Source **out);
 void h5_source_close(H5Source *s); // columns first
 const char *h5_source_path(const H5Source *s);
 
-// The data sets of the file in order of their paths, members of ragged groups and names starting with "." left out.
+// The data sets of the file in order of their paths, members of ragged groups and names starting with "." left out,
+// and only the first 10,000; h5_column_open finds the others too.
 size_t h5_source_count(const H5Source *s);
 const H5Dataset *h5_source_at(const H5Source *s, size_t i);
 // By path, with or without the leading "/"; NULL when there is none.

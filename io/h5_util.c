@@ -201,10 +201,10 @@ Status h5_fail(Status code, const char *fmt, ...)
     return reason[0] ? status_fail(code, "%s (HDF5: %s)", text, reason) : status_fail(code, "%s", text);
 }
 
-hid_t h5_access(void)
+hid_t h5_access(bool lock)
 {
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-    H5Pset_file_locking(access, true, true);
+    H5Pset_file_locking(access, lock, true);
     H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
     return access;
 }

@@ -22,7 +22,8 @@ hid_t h5_file_type(DType t);
 // status_fail with the innermost reason of HDF5's error stack behind the message.
 Status h5_fail(Status code, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-// File access properties: oldest format, locks taken where the file system has them. Close with H5Pclose.
-hid_t h5_access(void);
+// File access properties; close with H5Pclose. Input is locked against writers where the file system has locks. The
+// output is not: someone who looks at it while it grows must not make the run fail.
+hid_t h5_access(bool lock);
 
 #endif
