@@ -72,7 +72,7 @@ Status job_open_model(Comm *c, const Options *o, Job *out)
     Job *j = out;
     j->times.process = process_start();
     j->times.start = job_clock();
-    TRY(comm_agree(c, node_discover(c, &j->node)));
+    TRY(comm_agree(c, node_discover(c, !o->lanes && !o->stateful, &j->node)));
     j->lanes = o->stateful ? 1 : o->lanes ? (int)o->lanes : j->node.cores / (int)o->threads;
     if (j->lanes < 1)
         j->lanes = 1;

@@ -96,7 +96,7 @@ static int share_of_cores(const NodeCard *cards, const int *members, int member_
     return share < 1 ? 1 : (int)(share + 1e-6);
 }
 
-Status node_discover(Comm *c, HostNode *out)
+Status node_discover(Comm *c, bool count_cores, HostNode *out)
 {
     int size = comm_size(c), self = comm_rank(c);
     NodeCard mine = {0};
@@ -126,7 +126,8 @@ Status node_discover(Comm *c, HostNode *out)
             out->rank = out->size;
         members[out->size++] = i;
     }
-    if (s == ST_OK)
+    out->cores = 1;
+    if (s == ST_OK && count_cores)
         out->cores = share_of_cores(cards, members, out->size, self);
     free(cards);
     free(members);

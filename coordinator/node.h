@@ -13,8 +13,9 @@ typedef struct HostNode {
 } HostNode;
 
 // Collective. Two ranks with the same host name and the same boot id are on one node. Cores (not hardware threads) that
-// several ranks may use are divided among them; a CPU quota of the container counts too.
-Status node_discover(Comm *c, HostNode *out);
+// several ranks may use are divided among them; a CPU quota of the container counts too. Without `count_cores` cores is 1:
+// looking at the topology takes a while.
+Status node_discover(Comm *c, bool count_cores, HostNode *out);
 
 // Memory that all ranks of a node see. Pages cost nothing until they are touched. It has no name and vanishes with the
 // last process, however that ends.

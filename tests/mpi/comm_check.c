@@ -83,7 +83,7 @@ static Status write_mark(void *ctx, void *base, size_t size)
 static void check_node(Comm *c)
 {
     HostNode n;
-    CHECK(node_discover(c, &n) == ST_OK);
+    CHECK(node_discover(c, true, &n) == ST_OK);
     CHECK(n.size == comm_size(c) && n.nodes == 1 && n.leader == 0 && n.rank == comm_rank(c) && n.cores >= 1);
     NodeMemory m;
     CHECK(node_memory_share(c, &n, true, (size_t)1 << 32, write_mark, NULL, &m) == ST_OK);
