@@ -2,17 +2,21 @@
 // Nothing that may be written later is folded: a constant is made once, the node would have made a new value each time.
 #include "ir/pass.h"
 
-enum { MAX_FOLD_INPUTS = 64, MAX_FOLD_BYTES = 1 << 24 };
+enum { MAX_FOLD_INPUTS = 64 };
 
 // Constants ------------------------------------------------------------------------------------------------------------
 
-static bool too_large(const Datum *d)
+// The hook owns things while it runs: running out of memory must not jump over it.
+static bool run_hook(PassContext *c, const Node *n, Datum **inputs, Datum **outputs)
 {
-    if (d->kind != DATUM_TENSOR)
-        return d->kind == DATUM_STR && d->s.len > MAX_FOLD_BYTES;
-    // A view costs nothing; an operator's own result does.
-    int64_t n = datum_tensor_numel(d->tensor);
-    return d->tensor->storage->size > MAX_FOLD_BYTES && !d->tensor->storage->mapped && (uint64_t)n * dtype_size(d->tensor->dtype) > MAX_FOLD_BYTES;
+    jmp_buf *guard = c->arena->guard;
+    c->arena->guard = NULL;
+    Status status = c->hooks->fold(c->hooks->ctx, c->arena, n, inputs, outputs);
+    c->arena->guard = guard;
+    for (uint32_t i = 0; i < n->output_count && status == ST_OK; i++)
+        if (!outputs[i])
+            return false;
+    return status == ST_OK;
 }
 
 static bool all_constant(const Node *n)
@@ -72,11 +76,8 @@ static bool fold_operator(PassContext *c, Node *n)
     Datum *inputs[MAX_FOLD_INPUTS], **outputs = ARENA_ARRAY(&c->scratch, Datum *, n->output_count);
     for (uint32_t i = 0; i < n->input_count; i++)
         inputs[i] = value_constant(n->inputs[i]);
-    if (hooks->fold(hooks->ctx, c->arena, n, inputs, outputs) != ST_OK)
+    if (!run_hook(c, n, inputs, outputs))
         return false;
-    for (uint32_t i = 0; i < n->output_count; i++)
-        if (!outputs[i] || too_large(outputs[i]))
-            return false;
     for (uint32_t i = 0; i < n->output_count; i++)
         replace_output(c, n, i, outputs[i]);
     return true;
@@ -230,7 +231,7 @@ static bool possible_results(PassContext *c, const Alias *alias, const Node *n, 
     }
     for (uint32_t i = 0; i < varying.count; i++) {
         inputs[which] = varying.values[i];
-        if (c->hooks->fold(c->hooks->ctx, c->arena, n, inputs, result) != ST_OK || !add_possible(out, result[0]))
+        if (!run_hook(c, n, inputs, result) || !add_possible(out, result[0]))
             return false;
     }
     return varying.count > 0;
