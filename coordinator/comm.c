@@ -12,12 +12,12 @@ static const CommBackend *const backends[] = {&COMM_MPI, &COMM_SELF};
 // A launcher that started several processes which cannot find each other would make each write the same output.
 static Status refuse_unconnected(void)
 {
-    const char *tasks = getenv("SLURM_STEP_NUM_TASKS");
-    if (tasks && atoi(tasks) > 1)
-        return status_fail(ST_USAGE, "srun started %s tasks that do not know of each other: use srun --mpi=pmix (or mpirun), and a tsbatch built with MPI", tasks);
     const char *size = getenv("OMPI_COMM_WORLD_SIZE");
     if (size && atoi(size) > 1)
-        return status_fail(ST_USAGE, "mpirun started %s processes, but this tsbatch was built without MPI", size);
+        return status_fail(ST_USAGE, "mpirun started %s processes that do not find each other; this tsbatch has MPI: %s", size, comm_library());
+    const char *tasks = getenv("SLURM_STEP_NUM_TASKS");
+    if (!size && tasks && atoi(tasks) > 1)
+        return status_fail(ST_USAGE, "srun started %s tasks that do not find each other: use srun --mpi=pmix, or mpirun; this tsbatch has MPI: %s", tasks, comm_library());
     return ST_OK;
 }
 
@@ -32,13 +32,19 @@ bool comm_speaks(void)
 
 Status comm_open(int *argc, char ***argv, Comm **out)
 {
-    for (size_t i = 0; i < sizeof backends / sizeof backends[0]; i++)
-        if (backends[i]->open && backends[i]->launched()) {
-            if (backends[i] == &COMM_SELF)
-                TRY(refuse_unconnected());
-            return backends[i]->open(argc, argv, out);
-        }
-    return status_fail(ST_INTERNAL, "no backend for messages"); // COMM_SELF is always there
+    *out = NULL;
+    size_t i = 0;
+    while (!(backends[i]->open && backends[i]->launched())) // the last one is always there
+        i++;
+    TRY(backends[i]->open(argc, argv, out));
+    if ((*out)->size > 1)
+        return ST_OK;
+    Status s = refuse_unconnected();
+    if (s != ST_OK) {
+        comm_close(*out);
+        *out = NULL;
+    }
+    return s;
 }
 
 void comm_close(Comm *c)

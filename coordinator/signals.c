@@ -8,11 +8,11 @@
 
 static volatile sig_atomic_t caught;
 
-static void note(int signal)
+static void note(int number)
 {
     if (caught)
         _Exit(75);
-    caught = signal;
+    caught = number;
 }
 
 void signals_catch(void)
@@ -22,6 +22,7 @@ void signals_catch(void)
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGUSR1, &action, NULL);
+    signal(SIGPIPE, SIG_IGN); // a reader of the messages that goes away is no reason to stop
 }
 
 int signals_caught(void) { return caught; }
