@@ -2,7 +2,7 @@
 // Methods of interfaces are found by the object that the root holds at that path.
 #include "ir/pass.h"
 
-enum { MAX_DEPTH = 500, MAX_NODES = 4000000 };
+enum { MAX_DEPTH = 500, MAX_NODES = 4000000, MAX_NESTING = 2000 };
 
 // A module object whose Datum is known, and where it stands; on value->note.
 typedef struct Known {
@@ -32,6 +32,14 @@ static void follow_attribute(PassContext *c, const Node *n)
         set_known(c, n->outputs[0], d, arena_printf(c->arena, STR_FMT "%s" STR_FMT, STR_ARG(k->path), k->path.len ? "." : "", STR_ARG(n->name)));
 }
 
+static uint32_t nesting(const Node *n)
+{
+    uint32_t depth = 0;
+    for (; n->owner->owner; n = n->owner->owner)
+        depth++;
+    return depth;
+}
+
 static uint32_t frame_depth(const Frame *f)
 {
     uint32_t depth = 0;
@@ -59,6 +67,8 @@ static Status replace_call(Inliner *in, Node *call, const Graph *body, Str funct
     for (Node *n = start; n != call; n = node_next_deep(n)) {
         n->frame = frame;
         n->scope = scope;
+        if (n->block_count && nesting(n) > MAX_NESTING)
+            return status_fail(ST_UNSUPPORTED, "branches and loops nest too deeply after inlining (limit %d)", MAX_NESTING);
         if (++in->nodes > MAX_NODES)
             return status_fail(ST_UNSUPPORTED, "the model has too many operations after inlining (limit %d)", MAX_NODES);
     }

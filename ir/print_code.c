@@ -101,34 +101,56 @@ static const Node *previous_non_constant(const Node *n)
     return n;
 }
 
-static void plan_block(const Block *b);
+static void plan_block(CodePrinter *p, const Block *b);
 
-// Inputs right to left: an input is inlined when its producer is exactly the next node that the walk expects. Returns
-// where the walk arrived.
-static const Node *plan_node(const Node *n)
+typedef struct PlanFrame {
+    const Node *node;
+    uint32_t inputs;      // still to be looked at
+    const Node *expected; // the next producer that may be inlined
+} PlanFrame;
+
+static PlanFrame plan_begin(CodePrinter *p, const Node *n)
 {
-    if (code_plan(n)->inlined)
-        return n;
     for (uint32_t i = 0; i < n->block_count; i++)
-        plan_block(n->blocks[i]);
-    const Node *expected = previous_non_constant(n);
-    for (uint32_t i = n->input_count; i > 0; i--) {
-        const Value *v = n->inputs[i - 1];
-        if (v->node == expected && can_inline(v)) {
-            expected = plan_node(v->node);
-            code_plan(v->node)->inlined = true;
+        plan_block(p, n->blocks[i]);
+    return (PlanFrame){n, n->input_count, previous_non_constant(n)};
+}
+
+// Inputs right to left: an input is inlined when its producer is exactly the next node that the walk expects; the walk then
+// goes through the inputs of that node first. Chains can be as long as a model, hence a stack of our own.
+static void plan_node(CodePrinter *p, const Node *n)
+{
+    PlanFrame *stack = NULL;
+    uint32_t depth = 0;
+    if (code_plan(n)->inlined)
+        return;
+    PlanFrame first = plan_begin(p, n);
+    ARENA_PUSH(p->arena, stack, depth, first);
+    while (depth) {
+        PlanFrame *f = &stack[depth - 1];
+        if (f->inputs == 0) {
+            const Node *expected = f->expected;
+            if (--depth) {
+                code_plan(f->node)->inlined = true;
+                stack[depth - 1].expected = expected;
+            }
+            continue;
+        }
+        const Value *v = f->node->inputs[--f->inputs];
+        if (v->node == f->expected && can_inline(v)) {
+            PlanFrame inner = plan_begin(p, v->node);
+            ARENA_PUSH(p->arena, stack, depth, inner);
         } else if (v->node->kind == NODE_CONSTANT) {
             code_plan(v->node)->inlined = true;
         }
     }
-    return expected;
 }
 
-static void plan_block(const Block *b)
+static void plan_block(CodePrinter *p, const Block *b)
 {
-    plan_node(b->ret);
+    plan_node(p, b->ret);
     for (const Node *n = b->ret->prev; n != b->ret; n = n->prev)
-        plan_node(n);
+        plan_node(p, n);
 }
 
 // Statements ---------------------------------------------------------------------------------------------------------
@@ -166,18 +188,21 @@ typedef struct NodeList {
 // Collects, last first, the inlined arguments of `user` up to number `offset`, and of the calls that `user` stands in.
 static void collect_split(CodePrinter *p, const Node *user, int64_t offset, NodeList *list)
 {
-    NodePlan *plan = code_plan(user);
-    bool seen = plan->split;
-    for (int64_t i = offset; i >= (seen ? plan->split_offset + 1 : 0); i--) {
-        const Node *n = user->inputs[i]->node;
-        if (n->kind != NODE_CONSTANT && code_plan(n)->inlined)
-            ARENA_PUSH(p->arena, list->items, list->count, n);
-    }
-    plan->split = true;
-    plan->split_offset = offset;
-    if (!seen && plan->inlined) {
+    for (;;) {
+        NodePlan *plan = code_plan(user);
+        bool seen = plan->split;
+        for (int64_t i = offset; i >= (seen ? plan->split_offset + 1 : 0); i--) {
+            const Node *n = user->inputs[i]->node;
+            if (n->kind != NODE_CONSTANT && code_plan(n)->inlined)
+                ARENA_PUSH(p->arena, list->items, list->count, n);
+        }
+        plan->split = true;
+        plan->split_offset = offset;
+        if (seen || !plan->inlined)
+            return;
         const Use *u = user->outputs[0]->uses;
-        collect_split(p, u->user, (int64_t)u->index - 1, list); // its own place is still being written
+        user = u->user;
+        offset = (int64_t)u->index - 1; // its own place is still being written
     }
 }
 
@@ -421,7 +446,7 @@ static void print_body(CodePrinter *p, const Block *b)
 {
     NodeList constants = {0};
     list_constants(p, b, &constants);
-    plan_block(b);
+    plan_block(p, b);
     p->level++;
     for (uint32_t i = 0; i < constants.count; i++)
         print_plain(p, constants.items[i]);
