@@ -1,6 +1,7 @@
 // Operator bindings: whole transformer layers, as PyTorch's inference fast path records them in traces.
 // They are sequences of other operators, run through the bindings of those with sites of their own.
 #include "worker/op.h"
+#include "worker/tensor.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -250,7 +251,34 @@ static Status op_encoder_layer(Lane *lane, Site *site, const IValue *args, IValu
     return sequence_end(&q);
 }
 
+// Are the true values of every row of mask [N, L] at its front? (t, mask) -> bool
+static Status op_left_aligned(Lane *lane, Site *site, const IValue *args, IValue *rets)
+{
+    (void)site;
+    const View *t = &args[0].as.tensor->view;
+    Tensor *mask;
+    if (args[1].as.tensor->view.dtype != DT_BOOL)
+        return op_raise("Expected mask to be of ScalarType Bool, but got %s instead.", dtype_torch_name(tensor_dtype(args[1].as.tensor)));
+    if (args[1].as.tensor->view.ndim != 2)
+        return op_raise("Padding mask should be 2D");
+    if (t->ndim != 3)
+        return op_raise("Input should be a 3D tensor, N * L * D");
+    TRY(tensor_contiguous(lane, args[1].as.tensor, &mask));
+    const bool *b = mask->view.data;
+    int64_t rows = mask->view.size[0], columns = mask->view.size[1];
+    bool aligned = true;
+    for (int64_t r = 0; r < rows; r++, b += columns)
+        for (int64_t c = 1; c < columns; c++)
+            aligned = aligned && (b[c - 1] || !b[c]);
+    tensor_release(mask);
+    if (rows != t->size[0] || columns != t->size[1])
+        return op_raise("Mask size should match input size");
+    rets[0] = value_bool(aligned);
+    return ST_OK;
+}
+
 const OpBinding OPS_TRANSFORMER[] = {
+    {"aten::_nested_tensor_from_mask_left_aligned", op_left_aligned, 0, NULL, NULL},
     {"aten::_native_multi_head_attention", op_multi_head_attention, 0, NULL, free_steps},
     {"aten::_transformer_encoder_layer_fwd", op_encoder_layer, 0, NULL, free_steps},
     {0},
