@@ -123,7 +123,7 @@ typedef struct SoftmaxParams {
 } SoftmaxParams;
 extern const KernelOp kernel_softmax; // keeps the input's dtype
 
-typedef enum ResizeMode { RESIZE_NEAREST, RESIZE_NEAREST_EXACT, RESIZE_LINEAR, RESIZE_CUBIC } ResizeMode;
+typedef enum ResizeMode { RESIZE_NEAREST, RESIZE_NEAREST_EXACT, RESIZE_LINEAR, RESIZE_CUBIC, RESIZE_LANCZOS } ResizeMode;
 
 // Input [N, C, spatial…]; linear is also bilinear and trilinear. scale[i] is 0, or the scale factor that the user gave,
 // which then is used instead of the ratio of the sizes.
@@ -132,7 +132,7 @@ typedef struct ResizeParams {
     double scale[SPATIAL_MAX];
     int32_t mode; // ResizeMode
     int32_t align_corners;
-    int32_t antialias; // linear and cubic, 2 spatial dimensions
+    int32_t antialias; // linear, cubic and (always) lanczos, 2 spatial dimensions
     int32_t unused;
 } ResizeParams;
 extern const KernelOp kernel_resize;
@@ -145,6 +145,14 @@ typedef struct GridSampleParams {
     int32_t unused;
 } GridSampleParams;
 extern const KernelOp kernel_grid_sample;
+
+// im2col: input [N, C, H, W], output [N, C * kernel, windows]: the windows as columns. col2im: the way back, overlaps
+// added; input [N, C * kernel, windows], output [N, C, size].
+typedef struct FoldParams {
+    int64_t size[2]; // col2im: H, W
+    int64_t kernel[2], dilation[2], padding[2], stride[2];
+} FoldParams;
+extern const KernelOp kernel_im2col, kernel_col2im;
 
 // softmax(q k^T * scale + mask) v. Inputs: q [..., L, E], k [..., S, E], v [..., S, V], mask (broadcast to [..., L, S]; bool:
 // true takes part; or float: added) or absent. Outputs: result [..., L, V], and with need_weights the weights [..., L, S].

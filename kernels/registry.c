@@ -20,3 +20,5 @@ const KernelOp kernel_softmax = {"softmax", VARIANTS(CPU("vector", c_softmax), C
 const KernelOp kernel_attention = {"attention", VARIANTS(CPU("dnnl", dnnl_attention), CPU("reference", ref_attention))};
 const KernelOp kernel_resize = {"resize", VARIANTS(CPU("vector", c_resize), CPU("reference", ref_resize))};
 const KernelOp kernel_grid_sample = {"grid_sample", VARIANTS(CPU("reference", ref_grid_sample))};
+const KernelOp kernel_im2col = {"im2col", VARIANTS(CPU("reference", ref_im2col))};
+const KernelOp kernel_col2im = {"col2im", VARIANTS(CPU("reference", ref_col2im))};

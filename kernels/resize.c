@@ -11,8 +11,7 @@ static double rounded(double v, bool wide) { return wide ? v : (double)(float)v;
 
 static double step_of(const ResizeParams *p, int dim, int64_t in, int64_t out, bool wide)
 {
-    bool linear = p->mode == RESIZE_LINEAR || p->mode == RESIZE_CUBIC;
-    if (linear && p->align_corners)
+    if (p->mode >= RESIZE_LINEAR && p->align_corners)
         return out > 1 ? rounded((double)(in - 1) / (double)(out - 1), wide) : 0;
     return rounded(p->scale[dim] > 0 ? 1.0 / p->scale[dim] : (double)in / (double)out, wide);
 }
@@ -56,17 +55,24 @@ static void plain_taps(const ResizeParams *p, double step, int64_t in, bool wide
     }
 }
 
+static double sinc(double x) { return x == 0 ? 1 : sin(M_PI * x) / (M_PI * x); }
+
 static double filter(int mode, double x)
 {
     x = fabs(x);
     if (mode == RESIZE_LINEAR)
         return x < 1 ? 1 - x : 0;
+    if (mode == RESIZE_LANCZOS)
+        return x < 3 ? sinc(x) * sinc(x / 3) : 0;
     return x < 1 ? cubic_near(x, -0.5) : x < 2 ? cubic_far(x, -0.5) : 0;
 }
 
+// Input positions that a filter covers when nothing is scaled down.
+static int support_of(int mode) { return mode == RESIZE_LINEAR ? 2 : mode == RESIZE_CUBIC ? 4 : mode == RESIZE_LANCZOS ? 6 : 1; }
+
 static void antialias_taps(const ResizeParams *p, double step, int64_t in, bool wide, Taps *t)
 {
-    double half = (p->mode == RESIZE_LINEAR ? 2 : 4) * 0.5, support = step >= 1 ? half * step : half, inverse = step >= 1 ? 1 / step : 1;
+    double half = support_of(p->mode) * 0.5, support = step >= 1 ? half * step : half, inverse = step >= 1 ? 1 / step : 1;
     for (int64_t o = 0; o < t->out; o++) {
         double center = step * ((double)o + 0.5), total = 0;
         int64_t from = (int64_t)(center - support + 0.5), to = (int64_t)(center + support + 0.5);
@@ -83,7 +89,7 @@ Status taps_new(const ResizeParams *p, int dim, int64_t in, DType dtype, Taps *t
 {
     bool wide = dtype == DT_F64;
     double step = step_of(p, dim, in, p->size[dim], wide);
-    int64_t most = p->mode == RESIZE_LINEAR ? 2 : p->mode == RESIZE_CUBIC ? 4 : 1;
+    int64_t most = support_of(p->mode);
     if (p->antialias)
         most = 2 * (int64_t)ceil((double)most * 0.5 * (step > 1 ? step : 1)) + 2;
     *t = (Taps){.out = p->size[dim], .width = most};

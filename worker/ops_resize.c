@@ -7,7 +7,7 @@
 // ---- resizing. data: mode, number of spatial dimensions, and a flag
 
 enum { ANTIALIAS = 64 };
-#define RESIZE(mode, spatial) ((mode) << 2 | (spatial))
+#define RESIZE(mode, spatial) ((mode) << 2 | (spatial)) // mode: 3 bits
 
 static Status check_input(const Tensor *x, int spatial, int sizes)
 {
@@ -30,7 +30,7 @@ static ResizeParams resize_params(int data)
 {
     ResizeParams p;
     memset(&p, 0, sizeof p);
-    p.mode = data >> 2 & 3;
+    p.mode = data >> 2 & 7;
     p.antialias = (data & ANTIALIAS) != 0;
     return p;
 }
@@ -44,7 +44,7 @@ static Status op_resize(Lane *lane, Site *site, const IValue *args, IValue *rets
     TRY(arg_ints(args[1], size, VIEW_MAX_DIMS, &n));
     TRY(check_input(arg_tensor(args[0]), spatial, n));
     memcpy(p.size, size, sizeof(int64_t) * (size_t)spatial);
-    if (p.mode == RESIZE_LINEAR || p.mode == RESIZE_CUBIC)
+    if (p.mode >= RESIZE_LINEAR)
         p.align_corners = args[at++].as.b;
     for (int i = 0; i < spatial; i++)
         p.scale[i] = arg_is_none(args[at + i]) ? 0 : arg_double(args[at + i]);
@@ -57,7 +57,7 @@ static Status op_resize_vec(Lane *lane, Site *site, const IValue *args, IValue *
     int data = (int)(intptr_t)site->op->data, spatial = data & 3, n, at = 2;
     ResizeParams p = resize_params(data);
     const Tensor *x = arg_tensor(args[0]);
-    if (p.mode == RESIZE_LINEAR || p.mode == RESIZE_CUBIC)
+    if (p.mode >= RESIZE_LINEAR)
         p.align_corners = args[at++].as.b;
     bool by_size = !arg_is_none(args[1]), by_scale = !arg_is_none(args[at]);
     if (by_size == by_scale)
@@ -191,6 +191,57 @@ static Status op_channel_shuffle(Lane *lane, Site *site, const IValue *args, IVa
     return regroup(lane, x, n + 1, split, order, n, v->size, rets);
 }
 
+// ---- windows as columns, and back
+
+static Status two_ints(IValue v, const char *name, int64_t *out)
+{
+    int64_t got[VIEW_MAX_DIMS];
+    int n;
+    TRY(arg_ints(v, got, VIEW_MAX_DIMS, &n));
+    if (n != 1 && n != 2)
+        return op_raise("It is expected %s equals to 2, but got size %d", name, n);
+    out[0] = got[0];
+    out[1] = got[n - 1];
+    return ST_OK;
+}
+
+// With its batch dimension, which the program may leave out.
+static Status fold(Lane *lane, Site *site, const KernelOp *op, const FoldParams *p, Tensor *x, int batched_ndim, Tensor **out)
+{
+    if (x->view.ndim == batched_ndim)
+        return kernel_call(lane, site, op, p, sizeof *p, &x, 1, out, 1);
+    if (x->view.ndim != batched_ndim - 1)
+        return op_raise("Expected %dD or %dD (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for input, but got %dD",
+                        batched_ndim - 1, batched_ndim, x->view.ndim);
+    Tensor *batch, *made;
+    TRY(tensor_add_dim(lane, x, 0, &batch));
+    Status s = kernel_call(lane, site, op, p, sizeof *p, &batch, 1, &made, 1);
+    tensor_release(batch);
+    TRY(s);
+    s = tensor_drop_dim(lane, made, 0, out);
+    tensor_release(made);
+    return s;
+}
+
+// (self, kernel_size, dilation, padding, stride); col2im has output_size before them
+static Status op_fold(Lane *lane, Site *site, const IValue *args, IValue *rets)
+{
+    bool back = site->op->data != NULL;
+    const IValue *a = args + (back ? 2 : 1);
+    FoldParams p;
+    Tensor *out;
+    memset(&p, 0, sizeof p);
+    if (back)
+        TRY(two_ints(args[1], "output_size", p.size));
+    TRY(two_ints(a[0], "kernel_size", p.kernel));
+    TRY(two_ints(a[1], "dilation", p.dilation));
+    TRY(two_ints(a[2], "padding", p.padding));
+    TRY(two_ints(a[3], "stride", p.stride));
+    TRY(fold(lane, site, back ? &kernel_col2im : &kernel_im2col, &p, arg_tensor(args[0]), back ? 3 : 4, &out));
+    rets[0] = value_tensor_take(out);
+    return ST_OK;
+}
+
 // ---- grids
 
 // (input, grid, interpolation_mode, padding_mode, align_corners)
@@ -291,10 +342,13 @@ const OpBinding OPS_RESIZE[] = {
     SIZED("aten::upsample_bicubic2d", RESIZE(RESIZE_CUBIC, 2)),
     SIZED("aten::_upsample_bilinear2d_aa", RESIZE(RESIZE_LINEAR, 2) | ANTIALIAS),
     SIZED("aten::_upsample_bicubic2d_aa", RESIZE(RESIZE_CUBIC, 2) | ANTIALIAS),
+    SIZED("aten::_upsample_lanczos2d_aa", RESIZE(RESIZE_LANCZOS, 2) | ANTIALIAS),
     ROW("aten::pixel_shuffle", op_pixel_shuffle),
     ROW("aten::pixel_unshuffle", op_pixel_unshuffle),
     ROW("aten::channel_shuffle", op_channel_shuffle),
     ROW("aten::native_channel_shuffle", op_channel_shuffle),
+    {"aten::im2col", op_fold, 0, NULL, NULL},
+    {"aten::col2im", op_fold, 0, DATA(1), NULL},
     ROW("aten::grid_sampler", op_grid_sample),
     ROW("aten::grid_sampler_2d", op_grid_sample),
     ROW("aten::grid_sampler_3d", op_grid_sample),
