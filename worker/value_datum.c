@@ -268,14 +268,18 @@ static Status enum_from_datum(Lane *lane, ValueMemo *memo, const Datum *d, IValu
     const ClassDef *cls = d->cls;
     if (!cls || d->count != 1)
         return status_fail(ST_BAD_MODEL, "enum " STR_FMT " is not defined", STR_ARG(d->name));
-    for (uint32_t i = 0; i < cls->constant_count; i++)
-        if (datum_equal(cls->constants[i].value, d->items[0])) {
+    for (uint32_t i = 0; i < cls->constant_count; i++) { // members; their values are enums too
+        const Datum *member = cls->constants[i].value;
+        if (member->kind == DATUM_ENUM && member->count == 1)
+            member = member->items[0];
+        if (datum_equal(member, d->items[0])) {
             IValue bare;
-            TRY(from_datum(lane, memo, d->items[0], cls->constants[i].type, &bare));
+            TRY(from_datum(lane, memo, d->items[0], NULL, &bare));
             Status status = value_enum(cls, cls->constants[i].name, bare, out);
             value_release(bare);
             return status;
         }
+    }
     return status_fail(ST_BAD_MODEL, "enum " STR_FMT " has no member with the value that is stored", STR_ARG(d->name));
 }
 
