@@ -85,6 +85,8 @@ Status program_function(Program *p, Str qualified_name, Function **out);
 // A method by name; NULL when the class has none. Compiled already.
 Function *class_method(const ClassDef *c, Str name);
 const ClassAttr *class_attr(const ClassDef *c, Str name);
+// Every method of the interface is there with a compatible signature.
+bool class_implements(const ClassDef *c, const ClassDef *interface);
 // A type written as in an annotation: `List[Tensor]`, `__torch__.M`.
 Status program_parse_type(Program *p, Str text, const Type **out);
 

@@ -71,7 +71,15 @@ const Type *type_var(TypeTable *t, Str name);
 bool type_is_subtype(const Type *a, const Type *b); // torchscript.md §4.2
 // The smallest common type as PyTorch unifies if-branches, or NULL.
 const Type *type_unify(TypeTable *t, const Type *a, const Type *b, bool default_to_union);
+// The same over several types; NULL also for none at all.
+const Type *type_unify_all(TypeTable *t, const Type *const *types, uint32_t count, bool default_to_union);
 bool type_contains_tensor(const Type *t);
+// A union or optional that has a member of this kind, or the kind itself.
+bool type_can_hold(const Type *t, TypeKind kind);
+// Optional[T] gives T, a union loses its None.
+const Type *type_without_none(TypeTable *t, const Type *type);
+// The members of a union of `types`: flattened, merged, sorted. The array is the table's.
+uint32_t type_members(TypeTable *t, const Type **types, uint32_t count, const Type ***out);
 
 // As `.graph` prints it: `Tensor`, `int?`, `Dict(str, int)`, `(A, B)`; §5.4.
 void type_print_ir(Buf *out, const Type *t);
