@@ -68,10 +68,10 @@ const Type *parse_type(Program *p, const Source *source, const Ast *expr);
 // The value of a constant expression, as defaults and Final constants have; its type may be NULL.
 Datum *constant_expression(Program *p, const Source *source, const Ast *expr, const Type *type);
 const Type *type_of_datum(Program *p, const Datum *d);
+void bind_datum(Program *p, Datum *d, const char *where);
 const BuiltinSet *find_builtins(Program *p, Str symbol);
 // The old signature of an overload for files of `version`, or NULL when it did not change (torchscript.md §6).
 const Schema *find_upgraded(Program *p, const Schema *current, int version);
-Function *find_upgrader(Program *p, const Schema *old);
 
 // ---- one function being compiled --------------------------------------------------------------------------------
 
@@ -193,6 +193,7 @@ typedef enum SugarKind {
     SUGAR_VALUE,      // value
     SUGAR_BUILTIN,    // operator `name`, `value` is self or NULL; `magic` the method that classes answer with
     SUGAR_CAST,       // int(), float() …: operator `name` to `type`
+    SUGAR_TENSOR_CAST, // x.float() and the like, of `value`, to `dtype`
     SUGAR_PRINT,
     SUGAR_SPECIAL,    // form
     SUGAR_OPS,        // the name `ops`
@@ -235,6 +236,7 @@ typedef enum SpecialForm {
 struct Sugar {
     SugarKind kind;
     SpecialForm form;
+    DType dtype;
     Value *value;
     Str name, magic;
     const Type *type;
@@ -322,10 +324,11 @@ Value *same_value(void *ctx, Value *v); // the identity mapper
 
 void ssa_convert(Program *p, Graph *g);
 void exits_transform(Program *p, Graph *g);
-void upgrade_operators(Program *p, Graph *g, int version);
+void upgrade_operators(Program *p, Graph *g);
 void loops_canonicalize(Program *p, Graph *g);
 void ops_normalize(Program *p, Graph *g);
 void graph_cleanup(Program *p, Graph *g);
+void lift_closures(Program *p, Graph *g); // also gives forks their subgraphs
 // Parts of graph_cleanup that the optimiser's passes can use too.
 void lower_simple_tuples(Graph *g);
 void eliminate_dead_code(Graph *g);

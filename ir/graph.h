@@ -49,7 +49,9 @@
     X(CONTINUE, "prim::ContinueStmt")   /* while emitting only */                                                      \
     X(RETURN_STMT, "prim::ReturnStmt")  /* while emitting only */                                                      \
     X(LOOP_CONDITION, "prim::LoopContinuation") /* while emitting only */                                              \
-    X(EMPTY_LIST, "prim::EmptyListLiteral")     /* while emitting only */
+    X(EMPTY_LIST, "prim::EmptyListLiteral")     /* while emitting only */                                              \
+    X(COMPREHENSION_SCOPE, "prim::ComprehensionScope") /* while emitting only */                                       \
+    X(WITH, "prim::With")               /* while emitting only */
 
 typedef enum NodeKind {
 #define X(name, text) NODE_##name,
