@@ -4,13 +4,6 @@
 
 enum { MAX_DATA_DEPTH = 1000 };
 
-static const Type *annotated(Program *p, Str text)
-{
-    SourceFile *file = ARENA_NEW(p->arena, SourceFile);
-    file->source = (Source){.file = STR("type tag"), .text = text};
-    return parse_type(p, &file->source, parse_expression(&p->failure, &file->source));
-}
-
 static const Type *type_of_items(Program *p, const Datum *d, uint32_t first, uint32_t step, TypeKind otherwise)
 {
     uint32_t n = step * d->count;
@@ -37,11 +30,11 @@ const Type *type_of_datum(Program *p, const Datum *d)
     }
     case DATUM_LIST:
         if (d->name.len)
-            return annotated(p, d->name);
+            return parse_type_text(p, d->name);
         return type_list(p->types, type_of_items(p, d, 0, 1, TYPE_TENSOR));
     case DATUM_DICT:
         if (d->name.len)
-            return annotated(p, d->name);
+            return parse_type_text(p, d->name);
         return type_dict(p->types, type_of_items(p, d, 0, 2, TYPE_STR), type_of_items(p, d, 1, 2, TYPE_TENSOR));
     case DATUM_OBJECT:
     case DATUM_ENUM: {

@@ -65,6 +65,7 @@ ClassDef *import_class(Program *p, Str name, const Definition *def); // classes.
 Function *new_function(Program *p, ClassDef *cls, Str name, const Ast *def, const Source *source);
 void ensure_compiled(Program *p, Function *f, const Source *from, Loc loc);
 const Type *parse_type(Program *p, const Source *source, const Ast *expr);
+const Type *parse_type_text(Program *p, Str text); // `text` must last
 // The value of a constant expression, as defaults and Final constants have; its type may be NULL.
 Datum *constant_expression(Program *p, const Source *source, const Ast *expr, const Type *type);
 const Type *type_of_datum(Program *p, const Datum *d);
@@ -77,15 +78,15 @@ const Schema *find_upgraded(Program *p, const Schema *current, int version);
 
 typedef struct Sugar Sugar;
 
-typedef struct Frame {
-    struct Frame *next; // the enclosing one
+typedef struct VarFrame {
+    struct VarFrame *next; // the enclosing one
     Block *block;
     StrMap types;       // variable -> Type
     StrMap sugars;      // variable -> Sugar that is no first-class value
     Str *names;         // variables in `types`, in order of definition
     uint32_t name_count;
     StrMap errors;      // variable -> message, why it is not defined after an if
-} Frame;
+} VarFrame;
 
 typedef struct DefState {
     const Type *declared, *merged; // return type: as annotated, as found so far
@@ -99,7 +100,7 @@ typedef struct Emit {
     Function *fn;
     const Source *source;
     Node *at; // new nodes go before this one
-    Frame *frame;
+    VarFrame *frame;
     DefState *def;
     StrMap ints, floats, complexes; // literals of this function: bytes of the number -> Value
     StrMap exits;                   // addresses of blocks that always return, raise, break or continue
@@ -144,13 +145,13 @@ bool exits(Emit *e, Block *b);
 
 // Variables.
 void push_frame(Emit *e, Block *b);
-Frame *pop_frame(Emit *e);
+VarFrame *pop_frame(Emit *e);
 void set_var(Emit *e, Loc loc, Str name, Value *v);
 void set_sugar(Emit *e, Loc loc, Str name, Sugar *s, const Type *annotated);
 Value *get_var(Emit *e, Str name, Loc loc);
 Sugar *get_sugar(Emit *e, Str name, Loc loc, bool required);
 // Looks in `from` and the frames around it; a Load is inserted at the insertion point.
-Sugar *find_in_frames(Emit *e, Frame *from, Str name);
+Sugar *find_in_frames(Emit *e, VarFrame *from, Str name);
 
 // ---- operators and calls (match.c) ------------------------------------------------------------------------------
 

@@ -129,14 +129,14 @@ bool exits(Emit *e, Block *b) { return strmap_get(&e->exits, address_key(&b)) !=
 
 void push_frame(Emit *e, Block *b)
 {
-    Frame *f = ARENA_NEW(e->arena, Frame);
-    *f = (Frame){.next = e->frame, .block = b};
+    VarFrame *f = ARENA_NEW(e->arena, VarFrame);
+    *f = (VarFrame){.next = e->frame, .block = b};
     e->frame = f;
 }
 
-Frame *pop_frame(Emit *e)
+VarFrame *pop_frame(Emit *e)
 {
-    Frame *f = e->frame;
+    VarFrame *f = e->frame;
     e->frame = f->next;
     return f;
 }
@@ -151,9 +151,9 @@ static Value *insert_load(Emit *e, Str name, const Type *type)
     return v;
 }
 
-Sugar *find_in_frames(Emit *e, Frame *from, Str name)
+Sugar *find_in_frames(Emit *e, VarFrame *from, Str name)
 {
-    for (Frame *f = from; f; f = f->next) {
+    for (VarFrame *f = from; f; f = f->next) {
         Sugar *s = strmap_get(&f->sugars, name);
         if (s)
             return s;
@@ -166,7 +166,7 @@ Sugar *find_in_frames(Emit *e, Frame *from, Str name)
 
 static void define(Emit *e, Str name, const Type *type)
 {
-    Frame *f = e->frame;
+    VarFrame *f = e->frame;
     if (!strmap_get(&f->types, name))
         ARENA_PUSH(e->arena, f->names, f->name_count, name);
     strmap_put(&f->types, e->arena, name, type);
@@ -223,7 +223,7 @@ Sugar *get_sugar(Emit *e, Str name, Loc loc, bool required)
         s = sugar_global(e, name);
     if (s || !required)
         return s;
-    for (Frame *f = e->frame; f; f = f->next) {
+    for (VarFrame *f = e->frame; f; f = f->next) {
         const char *why = strmap_get(&f->errors, name);
         if (why)
             emit_fail(e, loc, STR_FMT " %s", STR_ARG(name), why);

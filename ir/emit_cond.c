@@ -316,7 +316,7 @@ Value *emit_ternary(Emit *e, const Ast *a, const Type *hint)
     return emit_if_value(e, loc_of(a), &c, emit_ternary_true, emit_ternary_false, &t);
 }
 
-static Frame *emit_branch(Emit *e, Block *b, const Ast *body, const Refinement *r, uint32_t count, Loc loc)
+static VarFrame *emit_branch(Emit *e, Block *b, const Ast *body, const Refinement *r, uint32_t count, Loc loc)
 {
     push_frame(e, b);
     Node *old = at_block(e, b);
@@ -355,7 +355,7 @@ static Str *add_name(Emit *e, Str *names, uint32_t *count, Str name)
 
 typedef struct Branch {
     Block *block;
-    Frame *frame;
+    VarFrame *frame;
     bool exits;
 } Branch;
 

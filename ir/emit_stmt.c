@@ -256,7 +256,7 @@ static void emit_jump(Emit *e, const Ast *stmt)
 static void remove_variable(Emit *e, const Ast *name)
 {
     bool found = false;
-    for (Frame *f = e->frame; f; f = f->next) {
+    for (VarFrame *f = e->frame; f; f = f->next) {
         if (!strmap_get(&f->types, name->text) && !strmap_get(&f->sugars, name->text))
             continue;
         strmap_put(&f->types, e->arena, name->text, NULL);

@@ -160,36 +160,37 @@ static _Noreturn void fail_unknown(Program *p, Str name, const char *what)
     fail_plain(&p->failure, ST_BAD_MODEL, "Unknown %s name '" STR_FMT "': code/%s.py does not define it", what, STR_ARG(name), file);
 }
 
+static Function *compiled_function(Program *p, Str name)
+{
+    Function *f = find_function(p, name);
+    if (!f)
+        fail_unknown(p, name, "function");
+    ensure_compiled(p, f, NULL, NO_LOC);
+    return f;
+}
+
 Status program_class(Program *p, Str name, ClassDef **out)
 {
     ENTER(p);
-    ClassDef *c = find_class(p, name);
-    if (!c)
+    *out = find_class(p, name);
+    if (!*out)
         fail_unknown(p, name, "type");
     LEAVE(p);
-    *out = c;
     return ST_OK;
 }
 
 Status program_function(Program *p, Str name, Function **out)
 {
     ENTER(p);
-    Function *f = find_function(p, name);
-    if (!f)
-        fail_unknown(p, name, "function");
-    ensure_compiled(p, f, NULL, NO_LOC);
+    *out = compiled_function(p, name);
     LEAVE(p);
-    *out = f;
     return ST_OK;
 }
 
 Status program_parse_type(Program *p, Str text, const Type **out)
 {
     ENTER(p);
-    SourceFile *file = ARENA_NEW(p->arena, SourceFile);
-    file->source = (Source){.file = STR("type"), .text = arena_str(p->arena, text)};
-    const Ast *a = parse_expression(&p->failure, &file->source);
-    *out = parse_type(p, &file->source, a);
+    *out = parse_type_text(p, arena_str(p->arena, text));
     LEAVE(p);
     return ST_OK;
 }

@@ -138,6 +138,13 @@ const Type *parse_type(Program *p, const Source *source, const Ast *a)
     fail_at(&p->failure, source, a->start, ST_BAD_MODEL, "Subscripted type, name or None expected as a type");
 }
 
+const Type *parse_type_text(Program *p, Str text)
+{
+    SourceFile *file = ARENA_NEW(p->arena, SourceFile);
+    file->source = (Source){.file = STR("type"), .text = text};
+    return parse_type(p, &file->source, parse_expression(&p->failure, &file->source));
+}
+
 // N of BroadcastingListN[T], Optional[BroadcastingListN[T]] and _size_N_t, else 0.
 static int fixed_size(const Ast *a)
 {
