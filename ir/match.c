@@ -245,7 +245,7 @@ static Value *match_argument(Match *m, const SchemaArg *arg, Actual *actual)
 static bool takes_rest_as_list(const Match *m, uint32_t i)
 {
     const Schema *s = m->schema;
-    const Type *t = unwrap_optional(s->args[i].type);
+    const Type *t = s->args[i].type;
     bool last = i + 1 == s->arg_count || s->args[i + 1].keyword_only;
     return last && t->kind == TYPE_LIST && s->args[i].fixed_size == 0 && t->elem[0]->kind != TYPE_VAR;
 }
@@ -253,7 +253,7 @@ static bool takes_rest_as_list(const Match *m, uint32_t i)
 static Value *rest_as_list(Match *m, uint32_t i, uint32_t used)
 {
     Emit *e = m->e;
-    const Type *elem = unwrap_optional(m->schema->args[i].type)->elem[0];
+    const Type *elem = m->schema->args[i].type->elem[0];
     uint32_t n = m->arg_count - used;
     Value **items = ARENA_ARRAY(e->arena, Value *, n);
     for (uint32_t k = 0; k < n; k++) {
