@@ -119,14 +119,12 @@ static void highlight(Buf *out, const Location *l)
         size_t stop = line;
         while (stop < end && s.ptr[stop] != '\n')
             stop++;
-        buf_z(out, "    ");
         buf_str(out, (Str){s.ptr + line, stop - line});
         buf_char(out, '\n');
         if (line < l->end && stop > l->start) {
             size_t from = l->start > line ? l->start : line, to = l->end < stop ? l->end : stop;
             while (from < to && line > l->start && s.ptr[from] == ' ') // further lines: not under their indentation
                 from++;
-            buf_z(out, "    ");
             buf_fill(out, ' ', from - line);
             buf_fill(out, '~', to - from);
             buf_z(out, to == l->end ? " <--- HERE\n" : "\n");
