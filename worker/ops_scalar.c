@@ -173,7 +173,22 @@ typedef struct NumberFns {
 static double _Complex complex_add(double _Complex x, double _Complex y) { return x + y; }
 static double _Complex complex_sub(double _Complex x, double _Complex y) { return x - y; }
 static double _Complex complex_mul(double _Complex x, double _Complex y) { return x * y; }
-static double _Complex complex_div(double _Complex x, double _Complex y) { return x / y; }
+
+static double _Complex make_complex(double re, double im)
+{
+    double _Complex z;
+    __real__ z = re;
+    __imag__ z = im;
+    return z;
+}
+
+// As PyTorch divides: straight from the definition.
+static double _Complex complex_div(double _Complex x, double _Complex y)
+{
+    double a = creal(x), b = cimag(x), c = creal(y), d = cimag(y), norm = c * c + d * d;
+    return make_complex((a * c + b * d) / norm, (b * c - a * d) / norm);
+}
+
 static double _Complex complex_log_base(double _Complex x, double _Complex y) { return clog(x) / clog(y); }
 
 static const NumberFns ADD = {add_int, add_float, complex_add}, SUB = {sub_int, sub_float, complex_sub},
@@ -357,6 +372,15 @@ OP_FN(float_unary)
     return ST_OK;
 }
 
+// The overloads on Scalar: libtorch rounds what is not complex to float32.
+OP_FN(float_unary_scalar)
+{
+    TRY(float_unary(lane, site, args, rets));
+    if (rets[0].tag == TAG_FLOAT)
+        rets[0].as.f = (double)(float)rets[0].as.f;
+    return ST_OK;
+}
+
 static double degrees(double x) { return x * 180.0 / M_PI; }
 static double radians(double x) { return x * M_PI / 180.0; }
 static double angle(double x) { return isnan(x) ? x : x < 0 ? M_PI : 0; }
@@ -365,6 +389,13 @@ static double _Complex complex_log10(double _Complex z) { return clog(z) / M_LN1
 OP_FN(angle_complex)
 {
     rets[0] = value_float(args[0].tag == TAG_COMPLEX ? carg(arg_complex(args[0])) : angle(arg_double(args[0])));
+    return ST_OK;
+}
+
+OP_FN(angle_scalar)
+{
+    TRY(angle_complex(lane, site, args, rets));
+    rets[0].as.f = (double)(float)rets[0].as.f;
     return ST_OK;
 }
 
@@ -404,6 +435,26 @@ OP_FN(abs_number)
     else
         rets[0] = value_int(arg_int(args[0]) < 0 ? wrapping_sub(0, arg_int(args[0])) : arg_int(args[0]));
     return ST_OK;
+}
+
+// The result of neg.Scalar and abs.Scalar is a float32 or a 32-bit int.
+static Status ret_narrow(Status status, IValue *ret)
+{
+    if (status == ST_OK && ret->tag == TAG_FLOAT)
+        ret->as.f = (double)(float)ret->as.f;
+    else if (status == ST_OK && ret->tag == TAG_INT)
+        ret->as.i = (int32_t)ret->as.i;
+    return status;
+}
+
+OP_FN(neg_scalar)
+{
+    return ret_narrow(neg_number(lane, site, args, rets), rets);
+}
+
+OP_FN(abs_scalar)
+{
+    return ret_narrow(abs_number(lane, site, args, rets), rets);
 }
 
 OP_FN(factorial_int)
@@ -646,11 +697,11 @@ OP_FN(derive_index)
 // math functions of one argument; FLOAT_2: of two.
 #define FLOAT_ROWS(symbol, fn)                                                                                         \
     {symbol ".int", float_unary, 0, &(const FloatFn){fn, NULL}, NULL}, {symbol ".float", float_unary, 0, &(const FloatFn){fn, NULL}, NULL}, \
-        {symbol ".Scalar", float_unary, 0, &(const FloatFn){fn, NULL}, NULL}
+        {symbol ".Scalar", float_unary_scalar, 0, &(const FloatFn){fn, NULL}, NULL}
 #define FLOAT_COMPLEX_ROWS(symbol, fn, complex_fn)                                                                     \
     {symbol ".int", float_unary, 0, &(const FloatFn){fn, NULL}, NULL}, {symbol ".float", float_unary, 0, &(const FloatFn){fn, NULL}, NULL}, \
         {symbol ".complex", float_unary, 0, &(const FloatFn){fn, complex_fn}, NULL},                                   \
-        {symbol ".Scalar", float_unary, 0, &(const FloatFn){fn, complex_fn}, NULL}
+        {symbol ".Scalar", float_unary_scalar, 0, &(const FloatFn){fn, complex_fn}, NULL}
 #define FLOAT_2(name, fn) {name, float_binary, 0, &(const FloatFn2){fn}, NULL}
 #define FLOAT_2_ROWS(symbol, fn)                                                                                       \
     FLOAT_2(symbol ".int", fn), FLOAT_2(symbol ".float", fn), FLOAT_2(symbol ".int_float", fn), FLOAT_2(symbol ".float_int", fn)
@@ -704,12 +755,12 @@ const OpBinding OPS_SCALAR[] = {
     FLOAT_ROWS("aten::erfc", erfc), FLOAT_ROWS("aten::gamma", tgamma), FLOAT_ROWS("aten::lgamma", lgamma),
     FLOAT_ROWS("aten::fabs", fabs), FLOAT_ROWS("aten::degrees", degrees), FLOAT_ROWS("aten::radians", radians),
     FLOAT_ROWS("aten::round", rint), ROW("aten::angle.int", angle_complex), ROW("aten::angle.float", angle_complex),
-    ROW("aten::angle.complex", angle_complex), ROW("aten::angle.Scalar", angle_complex),
+    ROW("aten::angle.complex", angle_complex), ROW("aten::angle.Scalar", angle_scalar),
     ROW("aten::floor.int", identity_int), ROW("aten::floor.float", floor_number), ROW("aten::floor.Scalar", floor_number),
     ROW("aten::ceil.int", identity_int), ROW("aten::ceil.float", ceil_number), ROW("aten::ceil.Scalar", ceil_number),
     ROW("aten::neg.int", neg_number), ROW("aten::neg.float", neg_number), ROW("aten::neg.complex", neg_number),
-    ROW("aten::neg.Scalar", neg_number), ROW("prim::abs.int", abs_number), ROW("prim::abs.float", abs_number),
-    ROW("prim::abs.complex", abs_number), ROW("prim::abs.Scalar", abs_number),
+    ROW("aten::neg.Scalar", neg_scalar), ROW("prim::abs.int", abs_number), ROW("prim::abs.float", abs_number),
+    ROW("prim::abs.complex", abs_number), ROW("prim::abs.Scalar", abs_scalar),
     ROW("aten::factorial.int", factorial_int), ROW("aten::modf", modf_float), ROW("aten::frexp", frexp_float),
     ROW("aten::isnan.float", isnan_number), ROW("aten::isnan.complex", isnan_number),
     ROW("aten::isinf.float", isinf_number), ROW("aten::isinf.complex", isinf_number),
