@@ -378,7 +378,7 @@ OP_FN(parts_copied)
     ListObj *list = views.as.list;
     for (uint32_t i = 0; i < list->len; i++) {
         Tensor *part = list->items[i].as.tensor, *copy;
-        Status status = tensor_copy_as(lane, part, tensor_dtype(part), FORMAT_CONTIGUOUS, &copy);
+        Status status = tensor_copy_as(lane, part, tensor_dtype(part), FORMAT_PRESERVE, &copy);
         if (status != ST_OK) {
             value_release(views);
             return status;

@@ -329,7 +329,7 @@ OP_FN(op_clone)
 
 OP_FN(op_contiguous)
 {
-    if (args[1].as.i == FORMAT_PRESERVE)
+    if (args[1].as.i == FORMAT_PRESERVE && !has_format(view_of(args[0]), FORMAT_PRESERVE))
         return op_raise("preserve memory format is unsupported by the contiguous operator");
     return convert(lane, args[0], tensor_dtype(args[0].as.tensor), false, args[1], rets);
 }
@@ -344,13 +344,19 @@ static Status ret_written(IValue self, IValue *ret)
 
 static Status check_broadcast(const View *dst, const View *src)
 {
-    for (int i = 1; i <= src->ndim; i++) {
-        int64_t have = src->size[src->ndim - i], into = i <= dst->ndim ? dst->size[dst->ndim - i] : 1;
-        if (i > dst->ndim ? have != 1 : have != into && have != 1)
+    int n = src->ndim > dst->ndim ? src->ndim : dst->ndim;
+    int64_t both[VIEW_MAX_DIMS];
+    bool fits = n == dst->ndim;
+    for (int i = 1; i <= n; i++) {
+        int64_t a = i <= dst->ndim ? dst->size[dst->ndim - i] : 1, b = i <= src->ndim ? src->size[src->ndim - i] : 1;
+        if (a != b && a != 1 && b != 1)
             return op_raise("The size of tensor a (%lld) must match the size of tensor b (%lld) at non-singleton dimension %d",
-                            (long long)into, (long long)have, i <= dst->ndim ? dst->ndim - i : 0);
+                            (long long)a, (long long)b, n - i);
+        both[n - i] = a == 1 ? b : a;
+        fits = fits && both[n - i] == a;
     }
-    return ST_OK;
+    return fits ? ST_OK : op_raise("output with shape %s doesn't match the broadcast shape %s", size_text(dst->size, dst->ndim).text,
+                                   size_text(both, n).text);
 }
 
 static Status copy_into(Lane *lane, Tensor *dst, Tensor *src)

@@ -839,7 +839,7 @@ OP_FN(view_copied)
     IValue v;
     TRY(op->fn(lane, site, args, &v));
     Tensor *copy;
-    Status status = tensor_copy_as(lane, v.as.tensor, tensor_dtype(v.as.tensor), FORMAT_CONTIGUOUS, &copy);
+    Status status = tensor_copy_as(lane, v.as.tensor, tensor_dtype(v.as.tensor), FORMAT_PRESERVE, &copy);
     value_release(v);
     TRY(status);
     rets[0] = value_tensor_take(copy);
