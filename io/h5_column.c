@@ -97,8 +97,14 @@ static Status open_job(void *arg)
     H5Column *c = j->c;
     H5Source *s = c->source;
     H5Dataset d;
-    if (!h5_probe(s, j->name, &d))
-        return refuse(s, j->path, ": there is no such data set");
+    if (!h5_probe(s, j->name, &d)) {
+        H5L_info_t link;
+        bool external = H5Lget_info(s->file, j->name, &link, H5P_DEFAULT) >= 0 && link.type == H5L_TYPE_EXTERNAL;
+        H5Eclear2(H5E_DEFAULT);
+        return refuse(s, j->path,
+                      external ? ": a link into another file is not followed: name that file instead"
+                               : ": there is no such data set");
+    }
     char why[200];
     snprintf(why, sizeof why, " cannot be used as input: %s", d.unusable ? d.unusable : "");
     if (d.unusable)

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { DATASETS_MAX = 10000, TEXT_MAX = 1 << 30 };
+enum { DATASETS_MAX = 10000, OBJECTS_MAX = 100000, NESTING_MAX = 64, TEXT_MAX = 1 << 30 };
 
 // ---- describing ----
 
@@ -171,8 +171,17 @@ bool h5_probe(H5Source *s, const char *path, H5Dataset *out)
 typedef struct Visit {
     H5Source *s;
     const char *ragged; // the ragged group being inside of, or NULL
+    int objects;
     Status status;
 } Visit;
+
+static int nesting(const char *path)
+{
+    int depth = 0;
+    for (; *path; path++)
+        depth += *path == '/';
+    return depth;
+}
 
 static bool is_hidden(const char *name)
 {
@@ -193,6 +202,13 @@ static herr_t visit(hid_t file, const char *name, const H5O_info_t *info, void *
     (void)file;
     Visit *v = ctx;
     H5Source *s = v->s;
+    if (++v->objects > OBJECTS_MAX)
+        return 1; // the rest can be bound by path all the same
+    if (nesting(name) > NESTING_MAX) {
+        v->status = status_fail(ST_BAD_DATA, "%s: too many groups inside one another (limit %d): the file is damaged",
+                                s->path, NESTING_MAX);
+        return 1;
+    }
     if (strcmp(name, ".") == 0 || is_hidden(name) || (info->type != H5O_TYPE_DATASET && info->type != H5O_TYPE_GROUP))
         return 0;
     Str path = arena_printf(&s->arena, "/%s", name);

@@ -443,6 +443,59 @@ static void test_types(void **state)
     h5_source_close(s);
 }
 
+// ---- what leads out of the file, or nowhere ----
+
+static void fill_links(hid_t f, void *arg)
+{
+    (void)arg;
+    put(f, "/x", &(Make){.type = H5T_STD_I8LE, .memory = H5T_NATIVE_INT8, .ndim = 1, .shape = {1}, .values = "a"});
+    hid_t g = H5Gcreate2(f, "/g", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    H5Gclose(g);
+    H5Lcreate_hard(f, "/g", f, "/g/again", H5P_DEFAULT, H5P_DEFAULT); // a cycle
+    H5Lcreate_soft("/x", f, "/soft", H5P_DEFAULT, H5P_DEFAULT);
+    H5Lcreate_soft("/dangling2", f, "/dangling", H5P_DEFAULT, H5P_DEFAULT);
+    H5Lcreate_external(file, "/x", f, "/outside", H5P_DEFAULT, H5P_DEFAULT);
+    hsize_t one = 1;
+    hid_t space = H5Screate_simple(1, &one, NULL), plist = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_external(plist, "/etc/passwd", 0, 1);
+    H5Dclose(H5Dcreate2(f, "/raw", H5T_STD_I8LE, space, H5P_DEFAULT, plist, H5P_DEFAULT));
+    H5Pclose(plist);
+    plist = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_virtual(plist, space, "other.h5", "/x", space);
+    H5Dclose(H5Dcreate2(f, "/virtual", H5T_STD_I8LE, space, H5P_DEFAULT, plist, H5P_DEFAULT));
+    H5Pclose(plist);
+    H5Sclose(space);
+}
+
+static void fill_deep(hid_t f, void *arg)
+{
+    (void)arg;
+    char path[400] = "";
+    for (int i = 0; i < 70; i++) {
+        strcat(path, "/g");
+        hid_t g = H5Gcreate2(f, path, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+        H5Gclose(g);
+    }
+}
+
+static void test_links(void **state)
+{
+    (void)state;
+    make(fill_links, NULL);
+    H5Source *s = open_source();
+    assert_int_equal(h5_source_count(s), 3); // x, raw, virtual
+    check_bytes(s, "/soft", DT_I8, "a", 1);
+    refuse(s, "/dangling", ST_BAD_DATA, "no such data set");
+    refuse(s, "/outside", ST_BAD_DATA, "link into another file");
+    refuse(s, "/raw", ST_BAD_DATA, "in another file");
+    refuse(s, "/virtual", ST_BAD_DATA, "virtual");
+    refuse(s, "/g", ST_BAD_DATA, "no such data set");
+    h5_source_close(s);
+    make(fill_deep, NULL);
+    assert_int_equal(h5_source_open(thread, file, &s), ST_BAD_DATA);
+    assert_non_null(strstr(status_message(), "limit 64"));
+}
+
 // ---- ragged ----
 
 static void fill_ragged(hid_t f, void *arg)
@@ -581,9 +634,9 @@ static void test_truncated(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_contiguous), cmocka_unit_test(test_chunked),   cmocka_unit_test(test_unwritten_chunks),
-        cmocka_unit_test(test_lanes),      cmocka_unit_test(test_cancel),    cmocka_unit_test(test_types),
-        cmocka_unit_test(test_ragged),     cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_contiguous), cmocka_unit_test(test_chunked), cmocka_unit_test(test_unwritten_chunks),
+        cmocka_unit_test(test_lanes),      cmocka_unit_test(test_cancel),  cmocka_unit_test(test_types),
+        cmocka_unit_test(test_links),      cmocka_unit_test(test_ragged),  cmocka_unit_test(test_truncated),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
