@@ -4,6 +4,7 @@
 #include "coordinator/diff.h"
 #include "coordinator/inspect.h"
 #include "coordinator/run.h"
+#include "coordinator/signals.h"
 #include "io/base/log.h"
 #include "ir/schema.h"
 
@@ -36,6 +37,8 @@ static int say(const Comm *c, Status s)
 static int run_parallel(int argc, char **argv, const Options *o)
 {
     Comm *c;
+    if (o->command == COMMAND_RUN)
+        signals_catch(); // before MPI starts, which takes a while
     Status s = comm_open(&argc, &argv, &c);
     if (s != ST_OK)
         return say(NULL, s);

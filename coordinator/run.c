@@ -378,7 +378,6 @@ Status run_command(Comm *c, const Options *o, bool *abandoned)
     r->job.options = o;
     r->job.comm = c;
     r->claim = -1;
-    signals_catch();
     Status s = run_job(r, abandoned);
     if (s == ST_OK && r->lanes)
         s = report_run(r);

@@ -64,6 +64,7 @@ killed)
     ;;
 signal)
     for signal in TERM USR1; do
+        rm -f stopped.h5
         "$tsbatch" "$model" "$data" -o stopped.h5 -q -b 1 --lanes 1 --overwrite 2>message &
         job=$!
         until [ -e stopped.h5 ] || ! kill -0 "$job" 2>/dev/null; do sleep 0.005; done
