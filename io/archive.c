@@ -246,8 +246,8 @@ static Status reject_by_magic(Str b, const char *path)
 // What is a zip file of something else, by its records. `first` is the first name of the directory.
 static Status reject_by_records(const Archive *a, Str first)
 {
-    if (str_starts(first, STR("serialized_")) || archive_has(a, STR("archive_format")) ||
-        archive_has(a, STR("archive_version")))
+    if (str_starts(first, STR("serialized_")) || archive_has(a, STR("serialized_exported_program.json")) ||
+        archive_has(a, STR("archive_format")) || archive_has(a, STR("archive_version")))
         return status_fail(ST_BAD_MODEL, "%s: a torch.export program (.pt2), not TorchScript; %s", a->path,
                            save_advice);
     if (archive_has(a, STR("model.json")))

@@ -160,6 +160,7 @@ static void test_other_formats(void **state)
     refuse_records((const char *[]){"archive/data.pkl", "archive/constants.pkl", NULL}, "no record version");
     refuse_records((const char *[]){"archive/version", NULL}, "data.pkl");
     refuse_records((const char *[]){"serialized_exported_program.json", "version", NULL}, "torch.export");
+    refuse_records((const char *[]){"version", "serialized_exported_program.json", NULL}, "torch.export");
     refuse_records((const char *[]){"m/archive_format", "m/models/model.json", NULL}, "torch.export");
     refuse_records((const char *[]){"m/model.json", "m/attributes.pkl", NULL}, "1.0 to 1.3");
     refuse_records((const char *[]){"m/.data/ts_code/0/data.pkl", NULL}, "torch.package");
