@@ -1,76 +1,11 @@
-// Normalisations and softmax of float32, vectorised: batch norm with given statistics in any layout, layer norm, group norm,
-// softmax along any dimension. Sums run in 16 fixed lanes, so that every instruction set adds in the same order.
+// Normalisations of float32, vectorised: batch norm with given statistics in any layout, layer norm, group norm.
+// What is not contiguous is first copied into the result and normalised there.
 #include "kernels/copy.h"
-#include "kernels/cpu/fast_math.h"
 #include "kernels/cpu/norm_shape.h"
+#include "kernels/cpu/rows.h"
 
 #include <math.h>
 #include <string.h>
-
-enum { LANES = 16 };
-typedef float Lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
-typedef int32_t Mask __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
-
-// ---- sums over a row
-
-ISA_INLINE double lanes_sum(const float *lanes)
-{
-    double s = 0;
-    for (int j = 0; j < LANES; j++)
-        s += (double)lanes[j];
-    return s;
-}
-
-ISA_INLINE double row_sum(const float *x, int64_t n)
-{
-    Lanes acc = {0};
-    int64_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        acc += *(const Lanes *)(x + i);
-    float lanes[LANES];
-    memcpy(lanes, &acc, sizeof lanes);
-    double s = lanes_sum(lanes);
-    for (; i < n; i++)
-        s += (double)x[i];
-    return s;
-}
-
-ISA_INLINE double row_sum_squares(const float *x, int64_t n, float mean)
-{
-    Lanes acc = {0};
-    int64_t i = 0;
-    for (; i + LANES <= n; i += LANES) {
-        Lanes d = *(const Lanes *)(x + i) - mean;
-        acc += d * d;
-    }
-    float lanes[LANES];
-    memcpy(lanes, &acc, sizeof lanes);
-    double s = lanes_sum(lanes);
-    for (; i < n; i++)
-        s += (double)(x[i] - mean) * (double)(x[i] - mean);
-    return s;
-}
-
-ISA_INLINE float row_max(const float *x, int64_t n)
-{
-    float most = -INFINITY;
-    int64_t i = 0;
-    if (n >= LANES) {
-        Lanes m = *(const Lanes *)x;
-        for (i = LANES; i + LANES <= n; i += LANES) {
-            Lanes v = *(const Lanes *)(x + i);
-            Mask greater = v > m;
-            m = (Lanes)(((Mask)v & greater) | ((Mask)m & ~greater));
-        }
-        float lanes[LANES];
-        memcpy(lanes, &m, sizeof lanes);
-        for (int j = 0; j < LANES; j++)
-            most = lanes[j] > most ? lanes[j] : most;
-    }
-    for (; i < n; i++)
-        most = x[i] > most ? x[i] : most;
-    return most;
-}
 
 // ---- batch norm: y = x * scale[c] + shift[c]
 
@@ -106,7 +41,7 @@ typedef struct NormState {
     double eps;
     int64_t rows, count; // what is normalised together: `count` elements of each of `rows` rows
     int64_t channels, spatial, groups, block;
-    bool scale, shift, copy, log, rms;
+    bool scale, shift, copy, rms;
 } NormState;
 
 static bool f32_vector(const View *in, int n_in, int i, int64_t n)
@@ -308,117 +243,3 @@ Status c_group_norm_run(const Kernel *k, const View *in, const View *out, void *
 }
 
 void c_group_norm_destroy(Kernel *k) { kernel_state_free(k); }
-
-// ---- softmax
-
-ISA_INLINE void softmax_rows_body(float *y, const float *x, int64_t rows, int64_t n, bool log_result)
-{
-    for (int64_t r = 0; r < rows; r++, x += n, y += n) {
-        float most = row_max(x, n);
-        if (log_result) {
-            double sum = 0;
-            for (int64_t i = 0; i < n;) { // exponentials of a stretch at a time, so that y may be x
-                float e[64];
-                int64_t len = n - i < 64 ? n - i : 64;
-                for (int64_t j = 0; j < len; j++)
-                    e[j] = fast_exp(x[i + j] - most);
-                sum += row_sum(e, len);
-                i += len;
-            }
-            float log_sum = (float)log(sum);
-            ISA_INDEPENDENT
-            for (int64_t i = 0; i < n; i++)
-                y[i] = x[i] - most - log_sum;
-        } else {
-            ISA_INDEPENDENT
-            for (int64_t i = 0; i < n; i++)
-                y[i] = fast_exp(x[i] - most);
-            float scale = (float)(1.0 / row_sum(y, n));
-            ISA_INDEPENDENT
-            for (int64_t i = 0; i < n; i++)
-                y[i] *= scale;
-        }
-    }
-}
-ISA_VARIANTS(softmax_rows, (float *y, const float *x, int64_t rows, int64_t n, bool log_result), (y, x, rows, n, log_result))
-
-void softmax_rows_f32(float *y, const float *x, int64_t rows, int64_t n) { softmax_rows(y, x, rows, n, false); }
-
-// Elements to be normalised together lie `inner` apart; STRIP neighbours are done at a time.
-enum { STRIP = 32 };
-
-ISA_INLINE void softmax_columns_body(float *y, const float *x, int64_t outer, int64_t n, int64_t inner, bool log_result)
-{
-    for (int64_t o = 0; o < outer; o++, x += n * inner, y += n * inner)
-        for (int64_t c = 0; c < inner; c += STRIP) {
-            int64_t w = inner - c < STRIP ? inner - c : STRIP;
-            float most[STRIP], scale[STRIP];
-            double sum[STRIP];
-            for (int64_t j = 0; j < w; j++) {
-                most[j] = -INFINITY;
-                sum[j] = 0;
-            }
-            for (int64_t i = 0; i < n; i++)
-                for (int64_t j = 0; j < w; j++) {
-                    float v = x[i * inner + c + j];
-                    most[j] = v > most[j] ? v : most[j];
-                }
-            for (int64_t i = 0; i < n; i++) {
-                float e[STRIP];
-                for (int64_t j = 0; j < w; j++)
-                    e[j] = fast_exp(x[i * inner + c + j] - most[j]);
-                for (int64_t j = 0; j < w; j++)
-                    sum[j] += (double)e[j];
-                if (!log_result)
-                    memcpy(y + i * inner + c, e, sizeof(float) * (size_t)w);
-            }
-            for (int64_t j = 0; j < w; j++)
-                scale[j] = (float)(log_result ? log(sum[j]) : 1.0 / sum[j]);
-            for (int64_t i = 0; i < n; i++)
-                for (int64_t j = 0; j < w; j++) {
-                    float *to = y + i * inner + c + j;
-                    *to = log_result ? x[i * inner + c + j] - most[j] - scale[j] : *to * scale[j];
-                }
-        }
-}
-ISA_VARIANTS(softmax_columns, (float *y, const float *x, int64_t outer, int64_t n, int64_t inner, bool log_result), (y, x, outer, n, inner, log_result))
-
-Status c_softmax_prepare(Kernel *k, const KernelContext *ctx, const void *params, const View *in, int n_in)
-{
-    (void)ctx;
-    (void)n_in;
-    const SoftmaxParams *p = params;
-    const View *x = &in[0];
-    if (x->dtype != DT_F32 || x->layout != LAYOUT_STRIDED)
-        return ST_DECLINED;
-    void *state;
-    TRY(kernel_state_new(k, sizeof(NormState), &state));
-    NormState *s = state;
-    s->rows = s->spatial = s->count = 1;
-    for (int i = 0; i < x->ndim; i++)
-        *(i < p->dim ? &s->rows : i == p->dim ? &s->count : &s->spatial) *= x->size[i];
-    s->log = p->log;
-    s->copy = !view_is_contiguous(x);
-    kernel_output(k, 0, DT_F32, x->ndim, x->size);
-    k->in_place = s->copy ? -1 : 0;
-    return ST_OK;
-}
-
-Status c_softmax_run(const Kernel *k, const View *in, const View *out, void *scratch, Stream *stream)
-{
-    (void)scratch;
-    (void)stream;
-    const NormState *s = k->state;
-    const float *x = in[0].data;
-    if (s->copy) {
-        TRY(copy_convert(&out[0], &in[0]));
-        x = out[0].data;
-    }
-    if (s->spatial == 1)
-        softmax_rows(out[0].data, x, s->rows, s->count, s->log);
-    else
-        softmax_columns(out[0].data, x, s->rows, s->count, s->spatial, s->log);
-    return ST_OK;
-}
-
-void c_softmax_destroy(Kernel *k) { kernel_state_free(k); }

@@ -30,11 +30,18 @@ void kernel_output(Kernel *k, int i, DType dtype, int ndim, const int64_t *size)
 // ---- activations
 
 #define ACT_LOOP(expr)                                                                                                 \
-    ISA_INDEPENDENT                                                                                                    \
-    for (size_t i = 0; i < n; i++) {                                                                                   \
-        float x = add ? y[i] + add[i] : y[i];                                                                          \
-        y[i] = (expr);                                                                                                 \
-    }                                                                                                                  \
+    if (add)                                                                                                           \
+        ISA_INDEPENDENT                                                                                                \
+        for (size_t i = 0; i < n; i++) {                                                                               \
+            float x = y[i] + add[i];                                                                                   \
+            y[i] = (expr);                                                                                             \
+        }                                                                                                              \
+    else                                                                                                               \
+        ISA_INDEPENDENT                                                                                                \
+        for (size_t i = 0; i < n; i++) {                                                                               \
+            float x = y[i];                                                                                            \
+            y[i] = (expr);                                                                                             \
+        }                                                                                                              \
     break
 
 ISA_INLINE void act_all_body(Act act, float lo, float hi, float *y, const float *add, size_t n)

@@ -5,7 +5,6 @@
 #include "kernels/cpu/dnnl_prim.h"
 #include "kernels/cpu/variants.h"
 
-#include <math.h>
 #include <string.h>
 
 enum { SCORES_BYTES = 256 << 10 };
@@ -147,25 +146,15 @@ Status dnnl_attention_prepare(Kernel *k, const KernelContext *ctx, const void *p
 static void weigh(const AttentionState *st, const View *mask, int64_t batch, int64_t first, int64_t rows, float *scores)
 {
     const AttentionShape *s = &st->s;
-    int64_t at = st->mask ? attention_offset(s, s->mask, batch) : 0;
-    for (int64_t r = 0; r < rows; r++) {
-        float *row = scores + r * s->s;
-        int64_t from = at + (first + r) * s->mask_row;
-        for (int64_t j = 0; j < s->s; j++)
-            row[j] *= st->scale;
-        if (st->mask && mask->dtype == DT_BOOL) {
-            const uint8_t *m = (const uint8_t *)mask->data + from;
-            for (int64_t j = 0; j < s->s; j++)
-                row[j] = m[j * s->mask_column] ? row[j] : -INFINITY;
-        } else if (st->mask) {
-            const float *m = (const float *)mask->data + from;
-            for (int64_t j = 0; j < s->s; j++)
-                row[j] += m[j * s->mask_column];
-        }
-        for (int64_t j = first + r + 1; st->causal && j < s->s; j++)
-            row[j] = -INFINITY;
+    ScoreRows r = {.rows = rows, .n = s->s, .first = first, .scale = st->scale, .causal = st->causal, .mask_row = s->mask_row, .mask_column = s->mask_column};
+    if (st->mask) {
+        int64_t at = attention_offset(s, s->mask, batch) + first * s->mask_row;
+        if (mask->dtype == DT_BOOL)
+            r.bits = (const uint8_t *)mask->data + at;
+        else
+            r.add = (const float *)mask->data + at;
     }
-    softmax_rows_f32(scores, scores, rows, s->s);
+    softmax_scores(scores, &r);
 }
 
 static Status product_run(const Product *p, const float *a, const float *b, float *out, void *lib)

@@ -56,8 +56,17 @@ static inline bool any_private(const View *in, int n_in)
 // y[i] = act(y[i]), and y[i] = act(y[i] + add[i]).
 void act_f32(Act act, float lo, float hi, float *y, size_t n);
 void add_act_f32(Act act, float lo, float hi, float *y, const float *add, size_t n);
-// Rows of n elements; y may be x.
-void softmax_rows_f32(float *y, const float *x, int64_t rows, int64_t n);
+// Rows of attention scores, one after the other: x = softmax(x * scale + mask). The mask is `add`, or `bits` (0: left out),
+// or neither; in a causal one row r sees the first `first` + r + 1 columns.
+typedef struct ScoreRows {
+    int64_t rows, n, first;
+    float scale;
+    bool causal;
+    const float *add;
+    const uint8_t *bits;
+    int64_t mask_row, mask_column; // strides
+} ScoreRows;
+void softmax_scores(float *scores, const ScoreRows *s);
 double act_f64(Act act, double lo, double hi, double y);
 
 // Any element type as double: what the references compute in. Integers above 2^53 lose bits, as nothing here needs them.
