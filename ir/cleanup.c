@@ -493,7 +493,7 @@ static void number_warnings(Program *p, Graph *g)
 {
     for (Node *n = graph_first(g); n; n = node_next_deep(n))
         if (n->kind == NODE_OP && str_is(n->schema->symbol, "aten::warn"))
-            n->beg = p->warn_count++;
+            n->beg = ++p->warn_count;
 }
 
 void graph_cleanup(Program *p, Graph *g)

@@ -345,7 +345,7 @@ static Sugar *emit_create_object(Emit *e, const Ast *a)
     const Sugar *cls = emit_sugar(e, a->kids[1], NULL);
     if (cls->kind != SUGAR_CLASS)
         emit_fail(e, loc_of(a), "Only class types are accepted by __new__");
-    return sugar_value(e, node_add_output(e->g, emit_node(e, NODE_CREATE_OBJECT, NO_LOC), cls->type));
+    return sugar_value(e, node_add_output(e->g, emit_node(e, NODE_CREATE_OBJECT, loc_of(a)), cls->type));
 }
 
 static Sugar *emit_special(Emit *e, const Ast *a, const Sugar *callee, const Type *hint)
@@ -370,9 +370,12 @@ static Sugar *emit_special(Emit *e, const Ast *a, const Sugar *callee, const Typ
             v = emit_unchecked_cast(e, v, type);
         return sugar_value(e, v);
     }
-    case FORM_UNINITIALIZED:
+    case FORM_UNINITIALIZED: {
         need_args(e, a, 1, 1);
-        return sugar_value(e, emit_uninitialized(e, parse_type(e->p, e->source, a->kids[1])));
+        Value *v = emit_uninitialized(e, parse_type(e->p, e->source, a->kids[1]));
+        v->node->range = source_range(e->p, e->source, loc_of(a));
+        return sugar_value(e, v);
+    }
     case FORM_GETATTR:
         return emit_getattr(e, a);
     case FORM_HASATTR:

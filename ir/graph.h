@@ -119,7 +119,7 @@ struct Node {
     Str name;                // GET_ATTR, SET_ATTR, CALL_METHOD: name=
     const Type **types;      // ISINSTANCE: types=
     uint32_t type_count;
-    int64_t beg, end;        // TUPLE_SLICE; beg of an aten::warn is its warn_id, 0 when not numbered
+    int64_t beg, end;        // TUPLE_SLICE; beg of an aten::warn is one more than its warn_id, 0 when not numbered
     Graph *subgraph;         // FORK, CLOSURE
     struct Function *callee; // CALL_FUNCTION, once resolved
     SourceRange range;

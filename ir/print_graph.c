@@ -148,7 +148,7 @@ static void print_attributes(Buf *out, const Node *n)
     } else if (n->kind == NODE_TUPLE_SLICE) {
         buf_printf(out, "[beg=%lld, end=%lld]", (long long)n->beg, (long long)n->end);
     } else if (n->kind == NODE_OP && n->beg) {
-        buf_printf(out, "[warn_id=%lld]", (long long)n->beg);
+        buf_printf(out, "[warn_id=%lld]", (long long)n->beg - 1);
     } else if (n->kind == NODE_ISINSTANCE) {
         buf_z(out, "[types=[");
         for (uint32_t i = 0; i < n->type_count; i++) {

@@ -182,7 +182,7 @@ static void read_attributes(GraphText *t, Node *n)
         read_expect(r, ", end=");
         n->end = read_int(r);
     } else if (read_accept(r, "warn_id=")) {
-        n->beg = read_int(r);
+        n->beg = read_int(r) + 1;
     } else if (read_accept(r, "types=[")) {
         while (!read_accept(r, "]") && r->status == ST_OK) {
             if (n->type_count)
