@@ -441,15 +441,37 @@ OP_FN(op_dim_arange)
     return ret_arange(lane, v->ndim ? v->size[dim] : 1, value_int(0), value_int(1), DT_I64, rets);
 }
 
-// Value i of `steps` from start to end. It is computed from the nearer end, in the precision of the dtype.
-static double linspace_at(double start, double end, int64_t steps, int64_t i, DType dtype)
+// Value i of `steps` from start to end, computed from the nearer end. PyTorch's compiler fuses the multiplication and the
+// addition.
+static double spaced_f64(double start, double end, int64_t steps, int64_t i)
 {
-    if (dtype == DT_F64 || dtype_is_integral(dtype)) {
-        double step = (end - start) / (double)(steps - 1);
-        return i < steps / 2 ? start + step * (double)i : end - step * (double)(steps - i - 1);
+    double step = (end - start) / (double)(steps - 1);
+    return i < steps / 2 ? fma(step, (double)i, start) : fma(-step, (double)(steps - i - 1), end);
+}
+
+static float spaced_f32(float start, float end, int64_t steps, int64_t i)
+{
+    float step = (end - start) / (float)(steps - 1);
+    return i < steps / 2 ? fmaf(step, (float)i, start) : fmaf(-step, (float)(steps - i - 1), end);
+}
+
+// linspace. PyTorch computes runs of two vectors of 32 bytes: element k of a vector is its first element, in the dtype,
+// plus k steps; what is left over is computed one by one. Numbers of float16 are computed as float32.
+static void fill_linspace(double *out, double start, double end, int64_t steps, DType dtype)
+{
+    bool f32 = dtype_is_floating(dtype) && dtype != DT_F64;
+    float a = (float)start, b = (float)end, float_step = (b - a) / (float)(steps - 1);
+    double step = (end - start) / (double)(steps - 1);
+    int64_t width = 32 / (int64_t)(f32 ? sizeof(float) : dtype_size(dtype)), in_runs = steps - steps % (2 * width);
+    for (int64_t i = 0; i < steps; i++) {
+        int64_t k = i < in_runs ? i % width : 0;
+        if (f32) {
+            out[i] = (double)(spaced_f32(a, b, steps, i - k) + (float)k * float_step);
+        } else {
+            double base = spaced_f64(start, end, steps, i - k);
+            out[i] = (dtype == DT_F64 ? base : trunc(base)) + (double)k * step;
+        }
     }
-    float a = (float)start, b = (float)end, step = (b - a) / (float)(steps - 1);
-    return i < steps / 2 ? a + step * (float)i : b - step * (float)(steps - i - 1);
 }
 
 // linspace and logspace (`base` not NAN): start, end, steps, …
@@ -470,15 +492,18 @@ static Status spaced(Lane *lane, const IValue *args, double base, DType dtype, I
         to = trunc(to);
     }
     Tensor *wide, *t;
-    TRY(tensor_new(lane, dtype_is_integral(dtype) ? DT_F64 : dtype == DT_F64 ? DT_F64 : DT_F32, 1, &steps, &wide));
-    for (int64_t i = 0; i < steps; i++) {
-        double x = steps == 1 ? from : linspace_at(from, to, steps, i, dtype);
-        if (!isnan(base))
-            x = tensor_dtype(wide) == DT_F32 ? powf((float)base, (float)x) : pow(base, x);
-        if (tensor_dtype(wide) == DT_F32)
-            ((float *)wide->view.data)[i] = (float)x;
+    TRY(tensor_new(lane, DT_F64, 1, &steps, &wide));
+    double *out = wide->view.data;
+    if (steps == 1)
+        out[0] = from;
+    else if (isnan(base))
+        fill_linspace(out, from, to, steps, dtype);
+    bool f32 = dtype_is_floating(dtype) && dtype != DT_F64;
+    for (int64_t i = 0; i < steps && !isnan(base); i++) {
+        if (f32)
+            out[i] = (double)powf((float)base, steps == 1 ? (float)from : spaced_f32((float)from, (float)to, steps, i));
         else
-            ((double *)wide->view.data)[i] = x;
+            out[i] = pow(base, steps == 1 ? from : spaced_f64(from, to, steps, i));
     }
     Status status = tensor_to_dtype(lane, wide, dtype, &t);
     tensor_release(wide);
