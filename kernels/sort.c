@@ -1,0 +1,163 @@
+// Stable sorting by keys: short rows by insertion, long ones by a radix sort that skips bytes all keys share.
+#include "kernels/sort.h"
+
+#include "kernels/convert.h"
+#include "kernels/half.h"
+#include "kernels/iter.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct Item {
+    uint64_t key;
+    int64_t at;
+} Item;
+
+enum { INSERTION_MOST = 24 };
+
+// Sign and magnitude to an order of unsigned numbers; NaNs alike and on top.
+static uint64_t double_key(double x)
+{
+    if (x != x)
+        return UINT64_MAX;
+    uint64_t u;
+    x += 0.0; // -0 becomes +0
+    memcpy(&u, &x, sizeof u);
+    return u >> 63 ? ~u : u | (uint64_t)1 << 63;
+}
+
+static void insertion(Item *a, int64_t n)
+{
+    for (int64_t i = 1; i < n; i++) {
+        Item x = a[i];
+        int64_t j = i;
+        for (; j > 0 && a[j - 1].key > x.key; j--)
+            a[j] = a[j - 1];
+        a[j] = x;
+    }
+}
+
+// Leaves the sorted items in a; b is as large.
+static void radix(Item *a, Item *b, int64_t n)
+{
+    uint64_t varying = 0;
+    for (int64_t i = 1; i < n; i++)
+        varying |= a[i].key ^ a[0].key;
+    Item *from = a, *to = b;
+    for (int shift = 0; shift < 64; shift += 8) {
+        if (!(varying >> shift & 0xff))
+            continue;
+        int64_t start[256] = {0}, sum = 0;
+        for (int64_t i = 0; i < n; i++)
+            start[from[i].key >> shift & 0xff]++;
+        for (int k = 0; k < 256; k++) {
+            int64_t count = start[k];
+            start[k] = sum;
+            sum += count;
+        }
+        for (int64_t i = 0; i < n; i++)
+            to[start[from[i].key >> shift & 0xff]++] = from[i];
+        Item *swap = from;
+        from = to;
+        to = swap;
+    }
+    if (from != a)
+        memcpy(a, from, (size_t)n * sizeof *a);
+}
+
+typedef struct SortRun {
+    Converter wide;       // to double or int64
+    bool floating, descending;
+    int64_t n, keep;
+    int64_t stride[3];    // along the dimension, bytes: in, values, positions
+    bool has[2];
+    size_t size;
+    Item *items;          // n, then n more to work in
+    char *buffer;         // n wide elements
+} SortRun;
+
+static void fill_items(const SortRun *r, const char *in)
+{
+    convert_row(&r->wide, r->buffer, 8, in, r->stride[0], r->n);
+    uint64_t turn = r->descending ? UINT64_MAX : 0;
+    for (int64_t i = 0; i < r->n; i++) {
+        uint64_t key;
+        if (r->floating)
+            key = double_key(((const double *)r->buffer)[i]);
+        else
+            key = (uint64_t)((const int64_t *)r->buffer)[i] ^ (uint64_t)1 << 63;
+        r->items[i] = (Item){key ^ turn, i};
+    }
+}
+
+static void sort_row(void *ctx, char **data, const int64_t *stride, int64_t m)
+{
+    const SortRun *r = ctx;
+    for (int64_t j = 0; j < m; j++) {
+        const char *in = data[0] + j * stride[0];
+        fill_items(r, in);
+        if (r->n <= INSERTION_MOST)
+            insertion(r->items, r->n);
+        else
+            radix(r->items, r->items + r->n, r->n);
+        for (int64_t i = 0; i < r->keep; i++) {
+            int64_t at = r->items[i].at;
+            if (r->has[0])
+                memcpy(data[1] + j * stride[1] + i * r->stride[1], in + at * r->stride[0], r->size);
+            if (r->has[1])
+                *(int64_t *)(data[2] + j * stride[2] + i * r->stride[2]) = at;
+        }
+    }
+}
+
+Status sort_run(const View *in, int dim, bool descending, int64_t keep, const View *values, const View *positions)
+{
+    DType t = (DType)in->dtype;
+    DTypeCategory category = dtype_category(t);
+    if (category == DT_COMPLEX || category == DT_QUANTISED)
+        return ST_DECLINED;
+    SortRun r = {.floating = category == DT_FLOATING, .descending = descending, .n = in->ndim ? in->size[dim] : 1, .keep = keep,
+                 .has = {values != NULL, positions != NULL}, .size = dtype_size(t)};
+    if (!converter_find(t, r.floating ? DT_F64 : DT_I64, &r.wide))
+        return ST_DECLINED;
+    const View *all[3] = {in, values ? values : in, positions ? positions : in};
+    View rest[3];
+    for (int k = 0; k < 3; k++) { // without the dimension
+        rest[k] = *all[k];
+        r.stride[k] = in->ndim ? all[k]->stride[dim] * (int64_t)dtype_size((DType)all[k]->dtype) : 0;
+        for (int d = dim; d + 1 < in->ndim; d++) {
+            rest[k].size[d] = all[k]->size[d + 1];
+            rest[k].stride[d] = all[k]->stride[d + 1];
+        }
+        rest[k].ndim = (uint8_t)(in->ndim ? in->ndim - 1 : 0);
+    }
+    if (view_numel(in) == 0)
+        return ST_OK;
+    size_t bytes = (size_t)r.n * (2 * sizeof(Item) + 8);
+    r.items = malloc(bytes);
+    if (!r.items)
+        return status_no_memory(bytes);
+    r.buffer = (char *)(r.items + 2 * r.n);
+    Iter it;
+    const View *views[3] = {&rest[0], &rest[1], &rest[2]};
+    iter_plan(&it, rest[0].ndim, rest[0].size, 3, views);
+    char *data[3] = {all[0]->data, all[1]->data, all[2]->data};
+    iter_run(&it, data, sort_row, &r);
+    free(r.items);
+    return ST_OK;
+}
+
+void search_sorted(const double *sorted, int64_t n, const double *values, int64_t count, bool right, int64_t *positions)
+{
+    for (int64_t i = 0; i < count; i++) {
+        int64_t low = 0, high = n;
+        while (low < high) {
+            int64_t middle = low + (high - low) / 2;
+            if (right ? !(sorted[middle] > values[i]) : !(sorted[middle] >= values[i]))
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        positions[i] = low;
+    }
+}

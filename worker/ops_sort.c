@@ -1,0 +1,434 @@
+// Sorting and what is built on it: sort, topk, median, unique; and searching in sorted tensors.
+#include "kernels/copy.h"
+#include "kernels/promote.h"
+#include "kernels/sort.h"
+#include "worker/ops_index.h"
+
+static Status not_for_complex(const Tensor *t) { return op_raise("Sort currently does not support complex dtypes on CPU (%s)", dtype_torch_name(tensor_dtype(t))); }
+
+// Sorted values and positions; either out may be NULL.
+static Status sorted(Lane *lane, Tensor *self, int dim, bool descending, int64_t keep, Tensor **values, Tensor **positions)
+{
+    int64_t size[VIEW_MAX_DIMS];
+    Tensor *made[2] = {0};
+    Status status = tensor_make_plain(lane, self);
+    memcpy(size, self->view.size, sizeof size);
+    size[dim] = keep;
+    if (status == ST_OK && values)
+        status = tensor_new(lane, tensor_dtype(self), self->view.ndim, size, &made[0]);
+    if (status == ST_OK && positions)
+        status = tensor_new(lane, DT_I64, self->view.ndim, size, &made[1]);
+    if (status == ST_OK)
+        status = sort_run(&self->view, dim, descending, keep, values ? &made[0]->view : NULL, positions ? &made[1]->view : NULL);
+    if (status == ST_DECLINED)
+        status = not_for_complex(self);
+    if (status != ST_OK) {
+        for (int i = 0; i < 2; i++)
+            if (made[i])
+                tensor_release(made[i]);
+        return status;
+    }
+    if (values)
+        *values = made[0];
+    if (positions)
+        *positions = made[1];
+    return ST_OK;
+}
+
+static int64_t size_along(const Tensor *t, int dim) { return t->view.ndim ? t->view.size[dim] : 1; }
+
+// By address: the call that makes the tensors is an argument too.
+static Status give_pair(Status status, Tensor *const *a, Tensor *const *b, IValue *rets)
+{
+    if (status == ST_OK) {
+        rets[0] = value_tensor_take(*a);
+        rets[1] = value_tensor_take(*b);
+    }
+    return status;
+}
+static Status give_one(Status status, Tensor *const *t, IValue *rets)
+{
+    if (status == ST_OK)
+        rets[0] = value_tensor_take(*t);
+    return status;
+}
+
+// (self, dim, descending) and (self, stable, dim, descending).
+OP_FN(op_sort)
+{
+    int first = site->arg_count >= 4 ? 2 : 1, dim;
+    Tensor *self = args[0].as.tensor, *values = NULL, *positions = NULL;
+    TRY(wrap_dim(args[first].as.i, self->view.ndim, &dim));
+    return give_pair(sorted(lane, self, dim, args[first + 1].as.b, size_along(self, dim), &values, &positions), &values, &positions, rets);
+}
+
+OP_FN(op_argsort)
+{
+    int first = site->arg_count >= 4 ? 2 : 1, dim;
+    Tensor *self = args[0].as.tensor, *positions = NULL;
+    TRY(wrap_dim(args[first].as.i, self->view.ndim, &dim));
+    return give_one(sorted(lane, self, dim, args[first + 1].as.b, size_along(self, dim), NULL, &positions), &positions, rets);
+}
+
+OP_FN(op_msort)
+{
+    (void)site;
+    Tensor *self = args[0].as.tensor, *values = NULL;
+    return give_one(sorted(lane, self, 0, false, size_along(self, 0), &values, NULL), &values, rets);
+}
+
+OP_FN(op_topk)
+{
+    (void)site;
+    Tensor *self = args[0].as.tensor, *values = NULL, *positions = NULL;
+    int dim;
+    TRY(wrap_dim(args[2].as.i, self->view.ndim, &dim));
+    int64_t k = args[1].as.i;
+    if (k < 0 || k > size_along(self, dim))
+        return op_raise("selected index k out of range");
+    return give_pair(sorted(lane, self, dim, args[3].as.b, k, &values, &positions), &values, &positions, rets);
+}
+
+// Element k of the sorted row, for kthvalue and median.
+static Status pick(Lane *lane, Tensor *self, int dim, int64_t k, bool keepdim, Tensor **value, Tensor **position)
+{
+    Tensor *sorted_values = NULL, *sorted_positions = NULL;
+    TRY(sorted(lane, self, dim, false, size_along(self, dim), &sorted_values, &sorted_positions));
+    Tensor *from[2] = {sorted_values, sorted_positions}, *made[2] = {0};
+    Status status = ST_OK;
+    int64_t size[VIEW_MAX_DIMS], stride[VIEW_MAX_DIMS];
+    for (int i = 0; i < 2 && status == ST_OK; i++) {
+        int ndim = 0;
+        for (int d = 0; d < self->view.ndim; d++)
+            if (d != dim || keepdim) {
+                size[ndim] = d == dim ? 1 : self->view.size[d];
+                stride[ndim++] = from[i]->view.stride[d];
+            }
+        status = tensor_new(lane, tensor_dtype(from[i]), ndim, size, &made[i]);
+        if (status == ST_OK) {
+            View slice = view_window(&from[i]->view, ndim, size, stride, self->view.ndim ? k * from[i]->view.stride[dim] : 0);
+            status = copy_convert(&made[i]->view, &slice);
+        }
+    }
+    tensor_release(sorted_values);
+    tensor_release(sorted_positions);
+    if (status != ST_OK) {
+        for (int i = 0; i < 2; i++)
+            if (made[i])
+                tensor_release(made[i]);
+        return status;
+    }
+    *value = made[0];
+    *position = made[1];
+    return ST_OK;
+}
+
+OP_FN(op_kthvalue)
+{
+    (void)site;
+    Tensor *self = args[0].as.tensor, *value = NULL, *position = NULL;
+    int dim;
+    TRY(wrap_dim(args[2].as.i, self->view.ndim, &dim));
+    if (args[1].as.i < 1 || args[1].as.i > size_along(self, dim))
+        return op_raise("kthvalue(): selected number k out of range for dimension %d", dim);
+    return give_pair(pick(lane, self, dim, args[1].as.i - 1, args[3].as.b, &value, &position), &value, &position, rets);
+}
+
+// Is there a NaN in the row? It is then the last of the sorted row, and the median.
+static Status median_of(Lane *lane, Tensor *self, int dim, bool keepdim, Tensor **value, Tensor **position)
+{
+    int64_t n = size_along(self, dim);
+    Tensor *middle = NULL, *middle_at = NULL, *last = NULL, *last_at = NULL;
+    TRY(pick(lane, self, dim, (n - 1) / 2, keepdim, &middle, &middle_at));
+    Status status = pick(lane, self, dim, n - 1, keepdim, &last, &last_at);
+    size_t size = dtype_size(tensor_dtype(self));
+    int64_t count = tensor_numel(middle);
+    for (int64_t i = 0; i < count && status == ST_OK && dtype_is_floating(tensor_dtype(self)); i++) {
+        View one = {.dtype = last->view.dtype, .data = (char *)last->view.data + (size_t)i * size};
+        double x;
+        View wide = {.dtype = DT_F64, .data = &x};
+        status = copy_convert(&wide, &one);
+        if (x != x) {
+            memcpy((char *)middle->view.data + (size_t)i * size, one.data, size);
+            ((int64_t *)middle_at->view.data)[i] = ((int64_t *)last_at->view.data)[i];
+        }
+    }
+    if (last) {
+        tensor_release(last);
+        tensor_release(last_at);
+    }
+    if (status != ST_OK) {
+        tensor_release(middle);
+        tensor_release(middle_at);
+        return status;
+    }
+    *value = middle;
+    *position = middle_at;
+    return ST_OK;
+}
+
+// (self): of all elements; (self, dim, keepdim): values and positions.
+OP_FN(op_median)
+{
+    Tensor *self = args[0].as.tensor, *value = NULL, *position = NULL;
+    int dim = 0;
+    if (site->arg_count > 1) {
+        TRY(wrap_dim(args[1].as.i, self->view.ndim, &dim));
+        if (size_along(self, dim) == 0)
+            return op_raise_class("IndexError", "median(): Expected reduction dim %d to have non-zero size.", dim);
+        return give_pair(median_of(lane, self, dim, args[2].as.b, &value, &position), &value, &position, rets);
+    }
+    Tensor *packed, *flat;
+    int64_t n = tensor_numel(self), one = 1;
+    if (n == 0)
+        return give_one(tensor_from_scalar(lane, value_float(__builtin_nan("")), tensor_dtype(self), &value), &value, rets);
+    TRY(tensor_contiguous(lane, self, &packed));
+    Status status = tensor_view(lane, packed, 1, &n, &one, packed->offset, &flat);
+    tensor_release(packed);
+    TRY(status);
+    status = median_of(lane, flat, 0, false, &value, &position);
+    tensor_release(flat);
+    if (position)
+        tensor_release(position);
+    return give_tensor(status, value, rets);
+}
+
+// ---- unique
+
+// Groups of equal neighbours of n elements (contiguous, `size` bytes): fills the unique values, each element's group and
+// the group sizes. Elements are compared by value: -0 equals 0, NaN nothing.
+static int64_t group(const char *data, const double *keys, int64_t n, size_t size, char *values, int64_t *group_of, int64_t *counts)
+{
+    int64_t groups = 0;
+    for (int64_t i = 0; i < n; i++) {
+        bool fresh = i == 0 || (keys ? !(keys[i] == keys[i - 1]) : memcmp(data + (size_t)i * size, data + (size_t)(i - 1) * size, size) != 0);
+        if (fresh) {
+            memcpy(values + (size_t)groups * size, data + (size_t)i * size, size);
+            counts[groups++] = 0;
+        }
+        group_of[i] = groups - 1;
+        counts[groups - 1]++;
+    }
+    return groups;
+}
+
+// The unique elements of a flat, contiguous tensor (sorted first when asked), positions of each element's group in
+// `inverse` (shape of self) and the counts.
+static Status unique_flat(Lane *lane, Tensor *self, bool sort, IValue *rets)
+{
+    Tensor *packed = NULL, *flat = NULL, *order = NULL, *values = NULL, *keys = NULL;
+    Tensor *out = NULL, *inverse = NULL, *counts = NULL, *groups = NULL;
+    int64_t n = tensor_numel(self), one = 1, found = 0;
+    size_t size = dtype_size(tensor_dtype(self));
+    Status status = tensor_contiguous(lane, self, &packed);
+    if (status == ST_OK)
+        status = tensor_view(lane, packed, 1, &n, &one, packed->offset, &flat);
+    if (status == ST_OK)
+        status = sort ? sorted(lane, flat, 0, false, n, &values, &order) : (values = tensor_retain(flat), ST_OK);
+    if (status == ST_OK && dtype_is_floating(tensor_dtype(self)))
+        status = tensor_to_dtype(lane, values, DT_F64, &keys);
+    if (status == ST_OK)
+        status = tensor_new(lane, tensor_dtype(self), 1, &n, &out);
+    if (status == ST_OK)
+        status = tensor_new(lane, DT_I64, 1, &n, &groups);
+    if (status == ST_OK)
+        status = tensor_new(lane, DT_I64, self->view.ndim, self->view.size, &inverse);
+    if (status == ST_OK)
+        status = tensor_new(lane, DT_I64, 1, &n, &counts);
+    if (status == ST_OK) {
+        found = group(values->view.data, keys ? keys->view.data : NULL, n, size, out->view.data, groups->view.data, counts->view.data);
+        const int64_t *from = groups->view.data;
+        int64_t *to = inverse->view.data;
+        for (int64_t i = 0; i < n; i++)
+            to[order ? ((const int64_t *)order->view.data)[i] : i] = from[i];
+        out->view.size[0] = counts->view.size[0] = found; // the tensors are larger than they now say
+    }
+    Tensor *temporary[] = {packed, flat, order, values, keys, groups};
+    for (size_t i = 0; i < sizeof temporary / sizeof temporary[0]; i++)
+        if (temporary[i])
+            tensor_release(temporary[i]);
+    if (status != ST_OK) {
+        Tensor *made[] = {out, inverse, counts};
+        for (int i = 0; i < 3; i++)
+            if (made[i])
+                tensor_release(made[i]);
+        return status;
+    }
+    rets[0] = value_tensor_take(out);
+    rets[1] = value_tensor_take(inverse);
+    rets[2] = value_tensor_take(counts);
+    return ST_OK;
+}
+
+// What was not asked for is an empty tensor.
+static Status drop_unasked(Lane *lane, bool inverse, bool counts, IValue *rets)
+{
+    bool wanted[2] = {inverse, counts};
+    int64_t none = 0;
+    for (int i = 0; i < 2; i++) {
+        Tensor *empty;
+        if (wanted[i])
+            continue;
+        Status status = tensor_new(lane, DT_I64, 1, &none, &empty);
+        if (status != ST_OK) {
+            for (int k = 0; k < 3; k++)
+                value_release(rets[k]);
+            return status;
+        }
+        value_release(rets[i + 1]);
+        rets[i + 1] = value_tensor_take(empty);
+    }
+    return ST_OK;
+}
+
+OP_FN(op_unique)
+{
+    (void)site;
+    IValue made[3];
+    TRY(unique_flat(lane, args[0].as.tensor, true, made));
+    TRY(drop_unasked(lane, args[2].as.b, args[3].as.b, made));
+    memcpy(rets, made, sizeof made);
+    return ST_OK;
+}
+
+OP_FN(op_unique_consecutive)
+{
+    (void)site;
+    IValue made[3];
+    if (!arg_is_none(args[3]) && args[0].as.tensor->view.ndim != 1)
+        return status_fail(ST_UNSUPPORTED, "aten::unique_consecutive: dim is supported for one-dimensional tensors only");
+    TRY(unique_flat(lane, args[0].as.tensor, false, made));
+    TRY(drop_unasked(lane, args[1].as.b, args[2].as.b, made));
+    memcpy(rets, made, sizeof made);
+    return ST_OK;
+}
+
+// ---- searching
+
+static Status as_contiguous(Lane *lane, Tensor *t, DType dtype, Tensor **out)
+{
+    Tensor *wide;
+    TRY(tensor_make_plain(lane, t));
+    TRY(tensor_to_dtype(lane, t, dtype, &wide));
+    Status status = tensor_contiguous(lane, wide, out);
+    tensor_release(wide);
+    return status;
+}
+
+// One sorted row for all values, or one per row of values.
+static Status search(Lane *lane, Tensor *sequence, Tensor *values, bool right, bool int32, IValue *rets)
+{
+    Tensor *rows = NULL, *wanted = NULL, *found = NULL, *narrow = NULL;
+    int ndim = sequence->view.ndim;
+    int64_t n = ndim ? sequence->view.size[ndim - 1] : 1;
+    if (ndim > 1) {
+        bool fits = ndim == values->view.ndim;
+        for (int d = 0; d + 1 < ndim && fits; d++)
+            fits = sequence->view.size[d] == values->view.size[d];
+        if (!fits)
+            return op_raise("torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries tensor and input value tensor must match");
+    }
+    int64_t each = ndim > 1 ? values->view.size[ndim - 1] : tensor_numel(values), count = each ? tensor_numel(values) / each : 0;
+    Status status = as_contiguous(lane, sequence, DT_F64, &rows);
+    if (status == ST_OK)
+        status = as_contiguous(lane, values, DT_F64, &wanted);
+    if (status == ST_OK)
+        status = tensor_new(lane, DT_I64, values->view.ndim, values->view.size, &found);
+    if (status == ST_OK) {
+        for (int64_t i = 0; i < count; i++)
+            search_sorted((const double *)rows->view.data + i * n, n, (const double *)wanted->view.data + i * each, each, right,
+                          (int64_t *)found->view.data + i * each);
+        if (int32)
+            status = tensor_to_dtype(lane, found, DT_I32, &narrow);
+    }
+    if (rows)
+        tensor_release(rows);
+    if (wanted)
+        tensor_release(wanted);
+    if (narrow) {
+        tensor_release(found);
+        found = narrow;
+    }
+    return give_tensor(status, found, rets);
+}
+
+// Numbers are 0-dim tensors.
+static Status search_any(Lane *lane, Tensor *sequence, IValue values, bool right, bool int32, IValue *rets)
+{
+    if (values.tag == TAG_TENSOR)
+        return search(lane, sequence, values.as.tensor, right, int32, rets);
+    Tensor *cell;
+    TRY(tensor_from_scalar(lane, values, DT_F64, &cell));
+    Status status = search(lane, sequence, cell, right, int32, rets);
+    tensor_release(cell);
+    return status;
+}
+
+OP_FN(op_searchsorted)
+{
+    (void)site;
+    bool right = args[3].as.b;
+    if (!arg_is_none(args[4])) {
+        Str side = str_of_value(args[4]);
+        if (!str_is(side, "left") && !str_is(side, "right"))
+            return op_raise("torch.searchsorted(): side can only be 'left' or 'right' but got " STR_FMT, STR_ARG(side));
+        right = str_is(side, "right");
+    }
+    if (!arg_is_none(args[5]))
+        return status_fail(ST_UNSUPPORTED, "aten::searchsorted: sorter is not supported");
+    return search_any(lane, args[0].as.tensor, args[1], right, args[2].as.b, rets);
+}
+
+OP_FN(op_bucketize)
+{
+    (void)site;
+    if (args[1].as.tensor->view.ndim != 1)
+        return op_raise("boundaries tensor must be 1 dimension, but got dim(%d)", args[1].as.tensor->view.ndim);
+    return search_any(lane, args[1].as.tensor, args[0], args[3].as.b, args[2].as.b, rets);
+}
+
+OP_FN(op_bincount)
+{
+    (void)site;
+    Tensor *self = args[0].as.tensor, *at = NULL, *weights = NULL, *out = NULL;
+    int64_t n = tensor_numel(self), size = args[2].as.i;
+    if (self->view.ndim != 1)
+        return op_raise("bincount only supports 1-d non-negative integral inputs.");
+    if (size < 0)
+        return op_raise("minlength should be >= 0");
+    Status status = as_contiguous(lane, self, DT_I64, &at);
+    for (int64_t i = 0; i < n && status == ST_OK; i++) {
+        int64_t v = ((const int64_t *)at->view.data)[i];
+        if (v < 0)
+            status = op_raise("bincount only supports 1-d non-negative integral inputs.");
+        size = v >= size ? v + 1 : size;
+    }
+    bool weighted = !arg_is_none(args[1]);
+    if (status == ST_OK && weighted)
+        status = tensor_numel(args[1].as.tensor) == n ? as_contiguous(lane, args[1].as.tensor, DT_F64, &weights)
+                                                      : op_raise("weights should be 1-d and have the same length as input");
+    DType type = !weighted ? DT_I64 : tensor_dtype(args[1].as.tensor) == DT_F32 ? DT_F32 : DT_F64;
+    if (status == ST_OK)
+        status = tensor_new(lane, weighted ? DT_F64 : DT_I64, 1, &size, &out);
+    if (status == ST_OK) {
+        memset(out->view.data, 0, (size_t)size * 8);
+        for (int64_t i = 0; i < n; i++) {
+            int64_t v = ((const int64_t *)at->view.data)[i];
+            if (weighted)
+                ((double *)out->view.data)[v] += ((const double *)weights->view.data)[i];
+            else
+                ((int64_t *)out->view.data)[v]++;
+        }
+    }
+    if (status == ST_OK && type == DT_F32) {
+        Tensor *narrow = NULL;
+        status = tensor_to_dtype(lane, out, DT_F32, &narrow);
+        tensor_release(out);
+        out = narrow;
+    }
+    if (at)
+        tensor_release(at);
+    if (weights)
+        tensor_release(weights);
+    return give_tensor(status, out, rets);
+}
