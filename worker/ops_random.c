@@ -69,15 +69,19 @@ static Status fill_drawn(Lane *lane, Generator *g, Tensor *t, Draw d)
     return status;
 }
 
-// 16 uniform numbers become 16 normal ones, every step rounded to the dtype as its arithmetic does.
+// 16 uniform numbers become 16 normal ones. The named values are rounded to the dtype; what is between them to float32, or
+// to bfloat16, which has operators of its own.
 static void normal_block_f32(float *v, DType t, float mean, float std)
 {
+    DType between = t == DT_BF16 ? DT_BF16 : DT_F32;
     for (int j = 0; j < 8; j++) {
         float u1 = round_to(t, 1 - v[j]), u2 = v[j + 8];
-        float radius = round_to(t, sqrtf(round_to(t, -2 * round_to(t, logf(u1)))));
-        float theta = t == DT_F32 ? (float)(2.0f * (double)(float)M_PI * (double)u2) : round_to(t, (float)(2 * M_PI * (double)u2));
-        v[j] = round_to(t, round_to(t, round_to(t, radius * round_to(t, (float)cos((double)theta))) * std) + mean);
-        v[j + 8] = round_to(t, round_to(t, round_to(t, radius * round_to(t, (float)sin((double)theta))) * std) + mean);
+        float radius = round_to(t, sqrtf(round_to(between, -2 * round_to(between, logf(u1)))));
+        float theta = round_to(t, (float)(2 * (t == DT_F32 ? (double)(float)M_PI : M_PI) * (double)u2));
+        float across = round_to(between, radius * round_to(between, (float)cos((double)theta)));
+        float along = round_to(between, radius * round_to(between, (float)sin((double)theta)));
+        v[j] = round_to(t, round_to(between, across * std) + mean);
+        v[j + 8] = round_to(t, round_to(between, along * std) + mean);
     }
 }
 
@@ -501,9 +505,9 @@ OP_FN(op_dropout)
         return op_raise("Feature dropout requires at least 2 dimensions in the input");
     Generator *g;
     TRY(lane_generator(lane, &g));
-    // Features: one draw for each of the first two dimensions. Otherwise one per element, in the order of memory.
+    // Features: one draw for each of the first two dimensions. Otherwise one per element, in logical order.
     int64_t repeat = kind->feature ? n / (t->view.size[0] * t->view.size[1]) : 1;
-    TRY(tensor_copy_as(lane, t, DT_F64, kind->feature ? FORMAT_CONTIGUOUS : FORMAT_PRESERVE, &wide));
+    TRY(tensor_copy_as(lane, t, DT_F64, FORMAT_CONTIGUOUS, &wide));
     Status status = ST_OK;
     double *noise = NULL;
     if (p == 1) {
@@ -602,7 +606,7 @@ static int by_key_down(const void *a, const void *b)
     return x->key != y->key ? (x->key < y->key ? 1 : -1) : (x->index > y->index) - (x->index < y->index);
 }
 
-// Without replacement (or a single draw): the largest of weight / exponential.
+// Without replacement: the largest of weight / exponential.
 static void draw_distinct(Generator *g, const double *weight, int64_t rows, int64_t n, int64_t draws, DType t, Ranked *ranked, int64_t *out)
 {
     for (int64_t r = 0; r < rows; r++) {
@@ -682,7 +686,7 @@ OP_FN(op_multinomial) // self, num_samples, replacement, generator
         if (!work)
             status = status_no_memory((size_t)(n + 1) * sizeof *work);
         else
-            (!replace || draws == 1 ? draw_distinct : draw_replaced)(g, weight, rows, n, draws, tensor_dtype(t), work, out->view.data);
+            (replace ? draw_replaced : draw_distinct)(g, weight, rows, n, draws, tensor_dtype(t), work, out->view.data);
         free(work);
     }
     tensor_release(wide);
