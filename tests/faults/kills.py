@@ -35,7 +35,7 @@ def done_rows(path):
     """Rows whose batches the completion map calls done (state 1)."""
     with h5py.File(path, "r") as f:
         states = f["/.tsbatch/done"]
-        return np.repeat(states[()] == 1, int(states.attrs["batch_size"]))[:SAMPLES], bool(f.attrs["complete"])
+        return np.repeat(states[()] == 1, int(f["/.tsbatch"].attrs["batch_size"]))[:SAMPLES], bool(f.attrs["complete"])
 
 
 def start(command):
