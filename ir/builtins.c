@@ -60,42 +60,42 @@ typedef struct Upgrade {
 
 static const Upgrade upgrades[] = {
     {"aten::div.Tensor", 3, "aten::div.Tensor(Tensor self, Tensor other) -> Tensor",
-     "def f(self: Tensor, other: Tensor) -> Tensor:\n"
+     "\ndef f(self: Tensor, other: Tensor) -> Tensor:\n"
      "  if self.is_floating_point() or other.is_floating_point():\n    return torch.true_divide(self, other)\n"
      "  return torch.divide(self, other, rounding_mode=\"trunc\")\n"},
     {"aten::div.Scalar", 3, "aten::div.Scalar(Tensor self, Scalar other) -> Tensor",
-     "def f(self: Tensor, other: number) -> Tensor:\n"
+     "\ndef f(self: Tensor, other: number) -> Tensor:\n"
      "  if self.is_floating_point() or isinstance(other, float):\n    return torch.true_divide(self, other)\n"
      "  return torch.divide(self, other, rounding_mode=\"trunc\")\n"},
     {"aten::div.out", 3, "aten::div.out(Tensor self, Tensor other, *, Tensor(a!) out) -> Tensor(a!)",
-     "def f(self: Tensor, other: Tensor, *, out: Tensor) -> Tensor:\n"
+     "\ndef f(self: Tensor, other: Tensor, *, out: Tensor) -> Tensor:\n"
      "  if self.is_floating_point() or other.is_floating_point() or out.is_floating_point():\n"
      "    return torch.true_divide(self, other, out=out)\n"
      "  return torch.divide(self, other, rounding_mode=\"trunc\", out=out)\n"},
     {"aten::div_.Tensor", 3, "aten::div_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)",
-     "def f(self: Tensor, other: Tensor) -> Tensor:\n"
+     "\ndef f(self: Tensor, other: Tensor) -> Tensor:\n"
      "  if self.is_floating_point() or other.is_floating_point():\n    return torch.true_divide_(self, other)\n"
      "  return torch.divide_(self, other, rounding_mode=\"trunc\")\n"},
     {"aten::div_.Scalar", 3, "aten::div_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)",
-     "def f(self: Tensor, other: number) -> Tensor:\n"
+     "\ndef f(self: Tensor, other: number) -> Tensor:\n"
      "  if self.is_floating_point() or isinstance(other, float):\n    return torch.true_divide_(self, other)\n"
      "  return torch.divide_(self, other, rounding_mode=\"trunc\")\n"},
     {"aten::full", 4, "aten::full(int[] size, Scalar fill_value, *, " FACTORY_ARGS ") -> Tensor",
-     "def f(size: List[int], fill_value: number, *, " FACTORY_PARAMS ") -> Tensor:\n"
+     "\ndef f(size: List[int], fill_value: number, *, " FACTORY_PARAMS ") -> Tensor:\n"
      "  if dtype is None:\n    fill_value = float(fill_value)\n"
      "  return torch.full(size, fill_value, " FACTORY_CALL ")\n"},
     {"aten::linspace", 7, "aten::linspace(Scalar start, Scalar end, int? steps=None, *, " FACTORY_ARGS ") -> Tensor",
-     "def f(start: number, end: number, steps: Optional[int], *, " FACTORY_PARAMS ") -> Tensor:\n"
+     "\ndef f(start: number, end: number, steps: Optional[int], *, " FACTORY_PARAMS ") -> Tensor:\n"
      "  if steps is None:\n    return torch.linspace(start, end, 100, " FACTORY_CALL ")\n"
      "  return torch.linspace(start, end, steps, " FACTORY_CALL ")\n"},
     {"aten::logspace", 8, "aten::logspace(Scalar start, Scalar end, int? steps=None, float base=10., *, " FACTORY_ARGS ") -> Tensor",
-     "def f(start: number, end: number, steps: Optional[int], base: float, *, " FACTORY_PARAMS ") -> Tensor:\n"
+     "\ndef f(start: number, end: number, steps: Optional[int], base: float, *, " FACTORY_PARAMS ") -> Tensor:\n"
      "  if steps is None:\n    return torch.logspace(start, end, 100, base, " FACTORY_CALL ")\n"
      "  return torch.logspace(start, end, steps, base, " FACTORY_CALL ")\n"},
     {"aten::gelu", 9, "aten::gelu(Tensor self) -> Tensor",
-     "def f(self: Tensor) -> Tensor:\n  return torch.gelu(self, approximate=\"none\")\n"},
+     "\ndef f(self: Tensor) -> Tensor:\n  return torch.gelu(self, approximate=\"none\")\n"},
     {"aten::gelu.out", 9, "aten::gelu.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)",
-     "def f(self: Tensor, *, out: Tensor) -> Tensor:\n  return torch.gelu(self, approximate=\"none\", out=out)\n"},
+     "\ndef f(self: Tensor, *, out: Tensor) -> Tensor:\n  return torch.gelu(self, approximate=\"none\", out=out)\n"},
 };
 
 // The function that `text` defines. A file name makes its places print.

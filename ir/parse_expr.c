@@ -134,7 +134,7 @@ static Ast *parse_dict(Parser *p)
         parser_expect(p, TOK_COLON);
         Ast *value = parse_exp(p, LOWEST);
         if (value->kind == AST_LIST_COMP) { // {k: v for x in y}
-            Ast *c = ast_new(p, AST_DICT_COMP, (Token){.start = a->start, .end = a->end});
+            Ast *c = ast_new(p, AST_DICT_COMP, (Token){.start = key->start, .end = key->end});
             ast_add(p, c, key);
             for (uint32_t i = 0; i < 3; i++)
                 ast_add(p, c, value->kids[i]);

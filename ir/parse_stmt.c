@@ -24,7 +24,7 @@ static Ast *parse_block(Parser *p)
 
 static Ast *empty_block(Parser *p) { return ast_new(p, AST_BLOCK, p->token); }
 
-// After `if` or `elif`.
+// After `if` or `elif`. As in PyTorch an `elif` is placed at its condition.
 static Ast *parse_if(Parser *p, Token at)
 {
     parser_enter(p);
@@ -34,7 +34,7 @@ static Ast *parse_if(Parser *p, Token at)
     Token next = p->token;
     if (parser_accept(p, TOK_ELIF)) {
         Ast *otherwise = ast_new(p, AST_BLOCK, next);
-        ast_add(p, otherwise, parse_if(p, next));
+        ast_add(p, otherwise, parse_if(p, p->token));
         ast_add(p, a, otherwise);
     } else if (parser_accept(p, TOK_ELSE)) {
         ast_add(p, a, parse_block(p));
@@ -69,9 +69,9 @@ static Ast *parse_with(Parser *p, Token at)
     return a;
 }
 
-static Ast *parse_def(Parser *p, Token at)
+static Ast *parse_def(Parser *p)
 {
-    Ast *a = ast_new(p, AST_DEF, at);
+    Ast *a = ast_new(p, AST_DEF, p->token);
     a->text = parser_name(p);
     ast_add(p, a, NULL);
     ast_add(p, a, NULL);
@@ -230,7 +230,7 @@ static Ast *parse_statement(Parser *p)
         return parse_with(p, at);
     case TOK_DEF:
         parser_advance(p);
-        return parse_def(p, at);
+        return parse_def(p);
     default: {
         Ast *a = parse_small_statement(p);
         end_of_statement(p);
@@ -264,7 +264,7 @@ Ast *parse_file(Failure *f, const Source *source)
             break;
         case TOK_DEF:
             parser_advance(&p);
-            ast_add(&p, file, parse_def(&p, at));
+            ast_add(&p, file, parse_def(&p));
             break;
         case TOK_IMPORT:
             skip_line(&p);

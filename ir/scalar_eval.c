@@ -172,6 +172,19 @@ static Datum *eval_one(Arena *m, Str op, Datum *a)
     return NULL;
 }
 
+// __range_length(low, high, step) and __derive_index(index, start, step).
+static Datum *eval_three_ints(Arena *m, Str op, int64_t a, int64_t b, int64_t c)
+{
+    if (str_is(op, "__derive_index"))
+        return datum_int(m, (int64_t)((uint64_t)b + (uint64_t)a * (uint64_t)c));
+    if (!str_is(op, "__range_length") || c == 0)
+        return NULL;
+    if (c > 0 ? a >= b : a <= b)
+        return datum_int(m, 0);
+    uint64_t span = c > 0 ? (uint64_t)b - (uint64_t)a : (uint64_t)a - (uint64_t)b, step = c > 0 ? (uint64_t)c : 0 - (uint64_t)c;
+    return datum_int(m, (int64_t)((span - 1) / step + 1));
+}
+
 static Datum *eval_tuple_index(const Datum *tuple, const Datum *index)
 {
     if (tuple->kind != DATUM_TUPLE || index->kind != DATUM_INT)
@@ -215,6 +228,8 @@ Datum *scalar_eval(Program *p, Arena *a, const Node *n)
         return in[0]->kind == DATUM_ENUM ? in[0]->items[0] : NULL;
     case NODE_OP: {
         Str op = name_after_namespace(n->schema->symbol);
+        if (n->input_count == 3 && in[0]->kind == DATUM_INT && in[1]->kind == DATUM_INT && in[2]->kind == DATUM_INT)
+            return eval_three_ints(a, op, in[0]->i, in[1]->i, in[2]->i);
         return n->input_count == 1 ? eval_one(a, op, in[0]) : n->input_count == 2 ? eval_two(a, op, in[0], in[1]) : NULL;
     }
     default:
