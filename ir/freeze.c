@@ -173,6 +173,8 @@ Status pass_freeze(PassContext *c)
     Freezer f = {.c = c};
     if (c->is_fork || !c->root || !c->graph->top->param->output_count)
         return ST_OK; // forks are frozen with the graph that holds them
+    c->out->mutated_count = 0;
+    c->out->mutated = NULL;
     collect_assigned(&f, c->graph, false);
     uint32_t n = c->graph->top->param->output_count;
     Datum **inputs = ARENA_ARRAY(&c->scratch, Datum *, n);

@@ -19,11 +19,13 @@ typedef struct PassRow {
     bool once;       // of the method's graph only; the others run on the bodies of forks too
 } PassRow;
 
+// Freezing comes twice: what only a branch for training writes looks fixed once that branch is gone.
 static const PassRow PASSES[] = {
     {"inline", pass_inline, 0, INLINED, 0, false, true},
     {"freeze", pass_freeze, INLINED, FROZEN, 0, false, true},
     {"simplify", pass_simplify, INLINED | FROZEN, FOLDED, CLEAN | POOLED, false, false},
     {"dce", pass_dce, 0, CLEAN, 0, false, false},
+    {"freeze-again", pass_freeze, INLINED | CLEAN, 0, FOLDED | POOLED, false, true},
     {"in-place", pass_in_place, INLINED | FROZEN, 0, 0, false, false},
     {"simplify-again", pass_simplify, INLINED | FROZEN, FOLDED, CLEAN | POOLED, false, false},
     {"cse", pass_cse, INLINED, POOLED, 0, false, false},

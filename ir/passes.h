@@ -23,7 +23,8 @@ typedef struct OptimizeOptions {
 
 typedef struct Optimized {
     Graph *graph;       // inputs: self first, then the method's arguments. self is unused when everything froze
-    Str *mutated;       // attribute paths that the model assigns to or writes in place ("layer1.cache"), for the warning
+    Str *mutated;       // attribute paths that the model assigns to or writes in place ("layer1.cache"), for the warning; those
+                        // that nobody reads are left out unless stateful
     uint32_t mutated_count;
 } Optimized;
 
