@@ -230,7 +230,8 @@ static Status lower(Model *m)
 {
     m->codes = (CodeSet){.arena = &m->arena, .root = m->root, .constants = m->constants->items, .constant_count = m->constants->count};
     TRY(code_set_add(&m->codes, m->optimized.graph, m->options.no_optimize ? m->function : NULL, &m->code));
-    if (str_is(m->function->name, "forward")) {
+    // An optimised graph has the hooks inlined.
+    if (m->options.no_optimize && str_is(m->function->name, "forward")) {
         TRY(add_hooks(m, m->cls->forward_pre_hooks, m->cls->forward_pre_hook_count, &m->pre_hooks, &m->pre_hook_count));
         TRY(add_hooks(m, m->cls->forward_hooks, m->cls->forward_hook_count, &m->hooks, &m->hook_count));
     }
