@@ -22,7 +22,7 @@ import numpy as np  # noqa: E402
 TSBATCH = os.path.abspath(sys.argv[1])
 KILLS = int(sys.argv[2]) if len(sys.argv) > 2 else 10
 MODEL = os.path.join(TESTS, "data", "tutorial", "rnn_loop.pt")
-SAMPLES = 30000
+SAMPLES = 60000
 tally = Tally()
 
 
@@ -49,7 +49,7 @@ def main():
     try:
         with h5py.File("data.h5", "w") as f:
             f.create_dataset("xs", data=np.random.default_rng(1).standard_normal((SAMPLES, 10, 3, 4), np.float32))
-        base = [TSBATCH, MODEL, "data.h5", "--per-sample", "-q"]
+        base = [TSBATCH, MODEL, "data.h5", "--per-sample", "--batch-size", "200", "-q"]
         began = time.monotonic()
         code, text = run([*base, "-o", "whole.h5"], 120)
         length = time.monotonic() - began
