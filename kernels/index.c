@@ -176,6 +176,7 @@ typedef struct TrueWalk {
     Converter to_bool;
     int64_t count;
     int64_t *out;                // NULL: only count
+    int64_t total;               // elements of each dimension's part of out
     int ndim;
     int64_t size[VIEW_MAX_DIMS]; // logical
     int64_t at;                  // logical position of the row's first element
@@ -191,23 +192,21 @@ static void true_row(void *ctx, char **data, const int64_t *stride, int64_t n)
         for (int64_t i = 0; i < m; i++) {
             if (!block[i])
                 continue;
-            w->count++;
+            int64_t rest = w->at + from + i, k = w->count++;
             if (!w->out)
                 continue;
-            int64_t rest = w->at + from + i;
             for (int d = w->ndim - 1; d >= 0; d--) {
-                w->out[d] = rest % w->size[d];
+                w->out[d * w->total + k] = rest % w->size[d];
                 rest /= w->size[d];
             }
-            w->out += w->ndim;
         }
     }
     w->at += n;
 }
 
-static int64_t walk_true(const View *v, int64_t *positions)
+static int64_t walk_true(const View *v, int64_t total, int64_t *positions)
 {
-    TrueWalk w = {.out = positions, .ndim = v->ndim};
+    TrueWalk w = {.out = positions, .total = total, .ndim = v->ndim};
     memcpy(w.size, v->size, sizeof w.size);
     if (!converter_find((DType)v->dtype, DT_BOOL, &w.to_bool))
         return 0;
@@ -219,5 +218,5 @@ static int64_t walk_true(const View *v, int64_t *positions)
     return w.count;
 }
 
-int64_t count_true(const View *v) { return walk_true(v, NULL); }
-void true_positions(const View *v, int64_t *positions) { walk_true(v, positions); }
+int64_t count_true(const View *v) { return walk_true(v, 0, NULL); }
+void true_positions(const View *v, int64_t count, int64_t *positions) { walk_true(v, count, positions); }

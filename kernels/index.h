@@ -35,8 +35,9 @@ Status index_run(const IndexPlan *p, IndexOp op, const View *dense, const View *
 // negative; ST_RAISED with *bad for one out of range.
 Status take_rows(char *dst, const char *src, int64_t outer, int64_t rows, size_t bytes, const int64_t *index, int64_t n, int64_t *bad);
 
-// Number of elements that are not zero, and their coordinates: positions[i * ndim + d], in logical order.
+// Number of elements that are not zero; and their coordinates in logical order, all of the first dimension, then all of the
+// next: positions[d * count + i].
 int64_t count_true(const View *v);
-void true_positions(const View *v, int64_t *positions);
+void true_positions(const View *v, int64_t count, int64_t *positions);
 
 #endif

@@ -52,13 +52,13 @@ static Status add_mask(Lane *lane, Indexing *x, Tensor *mask, const View *self, 
     TRY(tensor_make_plain(lane, mask));
     int64_t n = count_true(m);
     Tensor *all;
-    TRY(tensor_new(lane, DT_I64, 2, (int64_t[]){n, m->ndim}, &all));
-    true_positions(m, all->view.data);
+    TRY(tensor_new(lane, DT_I64, 2, (int64_t[]){m->ndim, n}, &all));
+    true_positions(m, n, all->view.data);
     Status status = ST_OK;
     for (int d = 0; d < m->ndim && status == ST_OK; d++) {
         Tensor *column;
-        int64_t step = m->ndim;
-        status = tensor_view(lane, all, 1, &n, &step, d, &column);
+        int64_t step = 1;
+        status = tensor_view(lane, all, 1, &n, &step, d * n, &column);
         if (status == ST_OK) {
             status = add_index(lane, x, column, dim + d);
             tensor_release(column);
@@ -354,11 +354,13 @@ static Status op_masked_scatter(Lane *lane, Site *site, const IValue *args, IVal
 static Status op_nonzero(Lane *lane, Site *site, const IValue *args, IValue *rets)
 {
     (void)site;
-    Tensor *self = args[0].as.tensor, *out;
-    int64_t size[2] = {count_true(&self->view), self->view.ndim};
-    TRY(tensor_new(lane, DT_I64, 2, size, &out));
-    true_positions(&self->view, out->view.data);
-    return give_tensor(ST_OK, out, rets);
+    Tensor *self = args[0].as.tensor, *columns, *out;
+    int64_t n = count_true(&self->view), ndim = self->view.ndim;
+    TRY(tensor_new(lane, DT_I64, 2, (int64_t[]){ndim, n}, &columns));
+    true_positions(&self->view, n, columns->view.data);
+    Status status = tensor_view(lane, columns, 2, (int64_t[]){n, ndim}, (int64_t[]){1, n > 1 ? n : 1}, 0, &out);
+    tensor_release(columns);
+    return give_tensor(status, status == ST_OK ? out : NULL, rets);
 }
 
 // One vector per dimension; a 0-dim tensor counts as one of a single element.
@@ -369,14 +371,14 @@ static Status op_nonzero_columns(Lane *lane, Site *site, const IValue *args, IVa
     View v = self->view;
     if (v.ndim == 0)
         view_set_contiguous(&v, 1, (int64_t[]){1});
-    int64_t n = count_true(&v), step = v.ndim;
-    TRY(tensor_new(lane, DT_I64, 2, (int64_t[]){n, step}, &all));
-    true_positions(&v, all->view.data);
+    int64_t n = count_true(&v), step = 1;
+    TRY(tensor_new(lane, DT_I64, 2, (int64_t[]){v.ndim, n}, &all));
+    true_positions(&v, n, all->view.data);
     ListObj *list = list_new(NULL, v.ndim);
     Status status = list ? ST_OK : ST_MEMORY;
     for (int d = 0; d < v.ndim && status == ST_OK; d++) {
         Tensor *column;
-        status = tensor_view(lane, all, 1, &n, &step, d, &column);
+        status = tensor_view(lane, all, 1, &n, &step, d * n, &column);
         if (status == ST_OK)
             status = list_push_take(list, value_tensor_take(column));
     }

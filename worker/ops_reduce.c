@@ -120,7 +120,8 @@ static Status check_empty(const Site *site, const Call *c)
     for (int d = 0; d < c->self->view.ndim; d++)
         if (c->params.reduced[d] && c->kept_ndim)
             return op_raise_class("IndexError", "%s(): Expected reduction dim %d to have non-zero size.", name, d);
-    return op_raise("%s(): Expected reduction dim to be specified for input.numel() == 0.", name);
+    return op_raise("%s(): Expected reduction dim to be specified for input.numel() == 0.%s", name,
+                    op == REDUCE_MAX || op == REDUCE_MIN ? " Specify the reduction dim with the 'dim' argument." : "");
 }
 
 // Complex numbers: sums and means of the real and the imaginary parts.

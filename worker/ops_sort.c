@@ -1,23 +1,33 @@
 // Sorting and what is built on it: sort, topk, median, unique; and searching in sorted tensors.
 #include "kernels/copy.h"
-#include "kernels/promote.h"
+#include "kernels/reduce.h"
 #include "kernels/sort.h"
 #include "worker/ops_index.h"
+#include "worker/pointwise.h"
 
 static Status not_for_complex(const Tensor *t) { return op_raise("Sort currently does not support complex dtypes on CPU (%s)", dtype_torch_name(tensor_dtype(t))); }
+
+static int64_t size_along(const Tensor *t, int dim) { return t->view.ndim ? t->view.size[dim] : 1; }
 
 // Sorted values and positions; either out may be NULL.
 static Status sorted(Lane *lane, Tensor *self, int dim, bool descending, int64_t keep, Tensor **values, Tensor **positions)
 {
-    int64_t size[VIEW_MAX_DIMS];
     Tensor *made[2] = {0};
     Status status = tensor_make_plain(lane, self);
-    memcpy(size, self->view.size, sizeof size);
-    size[dim] = keep;
+    View like = self->view;
+    const View *views[] = {&self->view};
+    like.constant = false;
+    if (keep == size_along(self, dim)) {
+        elementwise_strides(&like, 1, views);
+    } else {
+        like.size[dim] = keep;
+        view_set_contiguous(&like, like.ndim, like.size);
+    }
     if (status == ST_OK && values)
-        status = tensor_new(lane, tensor_dtype(self), self->view.ndim, size, &made[0]);
+        status = tensor_new_as(lane, &like, &made[0]);
+    like.dtype = DT_I64;
     if (status == ST_OK && positions)
-        status = tensor_new(lane, DT_I64, self->view.ndim, size, &made[1]);
+        status = tensor_new_as(lane, &like, &made[1]);
     if (status == ST_OK)
         status = sort_run(&self->view, dim, descending, keep, values ? &made[0]->view : NULL, positions ? &made[1]->view : NULL);
     if (status == ST_DECLINED)
@@ -34,8 +44,6 @@ static Status sorted(Lane *lane, Tensor *self, int dim, bool descending, int64_t
         *positions = made[1];
     return ST_OK;
 }
-
-static int64_t size_along(const Tensor *t, int dim) { return t->view.ndim ? t->view.size[dim] : 1; }
 
 // By address: the call that makes the tensors is an argument too.
 static Status give_pair(Status status, Tensor *const *a, Tensor *const *b, IValue *rets)
@@ -134,37 +142,50 @@ OP_FN(op_kthvalue)
     return give_pair(pick(lane, self, dim, args[1].as.i - 1, args[3].as.b, &value, &position), &value, &position, rets);
 }
 
-// Is there a NaN in the row? It is then the last of the sorted row, and the median.
+// The element in the middle of each row, or its first NaN: what ARGMAX finds where there is one.
 static Status median_of(Lane *lane, Tensor *self, int dim, bool keepdim, Tensor **value, Tensor **position)
 {
-    int64_t n = size_along(self, dim);
-    Tensor *middle = NULL, *middle_at = NULL, *last = NULL, *last_at = NULL;
-    TRY(pick(lane, self, dim, (n - 1) / 2, keepdim, &middle, &middle_at));
-    Status status = pick(lane, self, dim, n - 1, keepdim, &last, &last_at);
-    size_t size = dtype_size(tensor_dtype(self));
-    int64_t count = tensor_numel(middle);
-    for (int64_t i = 0; i < count && status == ST_OK && dtype_is_floating(tensor_dtype(self)); i++) {
-        View one = {.dtype = last->view.dtype, .data = (char *)last->view.data + (size_t)i * size};
-        double x;
-        View wide = {.dtype = DT_F64, .data = &x};
-        status = copy_convert(&wide, &one);
-        if (x != x) {
-            memcpy((char *)middle->view.data + (size_t)i * size, one.data, size);
-            ((int64_t *)middle_at->view.data)[i] = ((int64_t *)last_at->view.data)[i];
-        }
+    Tensor *top = NULL, *top_at = NULL;
+    TRY(pick(lane, self, dim, (size_along(self, dim) - 1) / 2, keepdim, value, position));
+    if (!dtype_is_floating(tensor_dtype(self)))
+        return ST_OK;
+    int64_t count = tensor_numel(*value), flat_size = count;
+    Status status = tensor_new(lane, DT_F64, 1, &flat_size, &top);
+    if (status == ST_OK)
+        status = tensor_new(lane, DT_I64, 1, &flat_size, &top_at);
+    if (status == ST_OK) {
+        ReduceParams p = {.op = REDUCE_ARGMAX};
+        View kept[2] = {top->view, top_at->view}; // the kept dimensions, contiguous as those of `value` are
+        int64_t size[VIEW_MAX_DIMS];
+        int ndim = 0;
+        p.reduced[dim] = true;
+        for (int d = 0; d < self->view.ndim; d++)
+            if (d != dim)
+                size[ndim++] = self->view.size[d];
+        view_set_contiguous(&kept[0], ndim, size);
+        view_set_contiguous(&kept[1], ndim, size);
+        const View *out[2] = {&kept[0], &kept[1]};
+        status = reduce_run(&p, &self->view, out);
     }
-    if (last) {
-        tensor_release(last);
-        tensor_release(last_at);
+    size_t element = dtype_size(tensor_dtype(self));
+    for (int64_t i = 0; i < count && status == ST_OK; i++) {
+        View wide = {.dtype = DT_F64, .data = (double *)top->view.data + i};
+        View narrow = {.dtype = (*value)->view.dtype, .data = (char *)(*value)->view.data + (size_t)i * element};
+        if (((double *)top->view.data)[i] == ((double *)top->view.data)[i])
+            continue;
+        status = copy_convert(&narrow, &wide);
+        ((int64_t *)(*position)->view.data)[i] = ((int64_t *)top_at->view.data)[i];
     }
+    if (top)
+        tensor_release(top);
+    if (top_at)
+        tensor_release(top_at);
     if (status != ST_OK) {
-        tensor_release(middle);
-        tensor_release(middle_at);
-        return status;
+        tensor_release(*value);
+        tensor_release(*position);
+        *value = *position = NULL;
     }
-    *value = middle;
-    *position = middle_at;
-    return ST_OK;
+    return status;
 }
 
 // (self): of all elements; (self, dim, keepdim): values and positions.
