@@ -257,13 +257,21 @@ static void fill_bytes(void *data, const void *value, size_t size, int64_t count
 #undef FILL
 }
 
-Status tensor_fill(Tensor *t, IValue number)
+// The bytes of `number` in a dtype. The commonest dtypes do without the general conversion.
+static Status element_of(DType dtype, IValue number, void *out)
 {
-    DType dtype = tensor_dtype(t);
-    TRY(check_number(dtype, number));
+    if (number.tag != TAG_COMPLEX) {
+        double d = arg_double(number);
+        switch (dtype) {
+        case DT_F32: *(float *)out = number.tag == TAG_FLOAT ? (float)d : (float)arg_int(number); return ST_OK;
+        case DT_F64: *(double *)out = d; return ST_OK;
+        case DT_BOOL: *(bool *)out = d != 0; return ST_OK;
+        case DT_I64: *(int64_t *)out = number.tag == TAG_FLOAT ? (int64_t)d : arg_int(number); return ST_OK;
+        default: break;
+        }
+    }
     union { int64_t i; double d[2]; } source = {.i = 0};
-    union { uint64_t u[2]; } element = {{0, 0}};
-    View from = {.data = &source, .layout = LAYOUT_STRIDED}, to = {.data = &element, .dtype = (uint8_t)dtype, .layout = LAYOUT_STRIDED};
+    View from = {.data = &source, .layout = LAYOUT_STRIDED}, to = {.data = out, .dtype = (uint8_t)dtype, .layout = LAYOUT_STRIDED};
     if (number.tag == TAG_COMPLEX) {
         from.dtype = DT_C128;
         source.d[0] = number.as.complex->re;
@@ -275,10 +283,25 @@ Status tensor_fill(Tensor *t, IValue number)
         from.dtype = DT_I64;
         source.i = arg_int(number);
     }
-    TRY(copy_convert(&to, &from));
+    return copy_convert(&to, &from);
+}
+
+Status tensor_fill(Tensor *t, IValue number)
+{
+    DType dtype = tensor_dtype(t);
+    union { uint64_t u[2]; } element = {{0, 0}};
+    bool zero = number.tag == TAG_INT && number.as.i == 0; // all dtypes have it, as bytes of zero
+    if (!zero) {
+        TRY(check_number(dtype, number));
+        TRY(element_of(dtype, number, &element));
+    }
     if (view_is_dense(&t->view)) {
-        fill_bytes(t->view.data, &element, dtype_size(dtype), tensor_numel(t));
+        if (zero)
+            memset(t->view.data, 0, (size_t)tensor_numel(t) * dtype_size(dtype));
+        else
+            fill_bytes(t->view.data, &element, dtype_size(dtype), tensor_numel(t));
         return ST_OK;
     }
-    return copy_convert(&t->view, &to);
+    View from = {.data = &element, .dtype = (uint8_t)dtype, .layout = LAYOUT_STRIDED};
+    return copy_convert(&t->view, &from);
 }

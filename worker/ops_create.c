@@ -177,9 +177,8 @@ OP_FN(op_num_to_tensor)
 {
     Tensor *t;
     DType dtype = args[0].tag == TAG_FLOAT ? DT_F64 : args[0].tag == TAG_COMPLEX ? DT_C128 : args[0].tag == TAG_BOOL ? DT_BOOL : DT_I64;
-    TRY(tensor_from_scalar(lane, args[0], dtype, &t));
-    rets[0] = value_tensor_take(t);
-    return ST_OK;
+    TRY(tensor_new(lane, dtype, 0, NULL, &t));
+    return ret_filled(t, &args[0], rets);
 }
 
 OP_FN(op_scalar_tensor) // s, dtype, …

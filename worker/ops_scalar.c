@@ -545,6 +545,11 @@ OP_FN(bool_tensor)
 
 OP_FN(int_tensor)
 {
+    const Tensor *t = args[0].as.tensor;
+    if (tensor_dtype(t) == DT_I64 && tensor_numel(t) == 1) { // sizes in traced programs
+        rets[0] = value_int(*(const int64_t *)t->view.data);
+        return ST_OK;
+    }
     IValue item;
     TRY(tensor_item(lane, args[0].as.tensor, &item));
     if (item.tag == TAG_COMPLEX) {
@@ -574,33 +579,32 @@ OP_FN(float_tensor)
 }
 
 // Implicit conversions accept only 0-dim tensors of the right kind.
-static Status check_implicit(const Tensor *t, const char *wanted)
+static Status check_implicit(const Tensor *t, bool integral)
 {
     if (t->requires_grad)
         return op_raise("Cannot input a tensor that requires grad as a scalar argument");
     if (t->view.ndim != 0)
         return op_raise("Cannot input a tensor of dimension other than 0 as a scalar argument");
-    DTypeCategory category = dtype_category(tensor_dtype(t));
-    if (strcmp(wanted, "integer") == 0 && category != DT_INTEGRAL)
+    if (integral && !dtype_is_integral(tensor_dtype(t)))
         return op_raise("Cannot input a tensor of type %s as an integral argument", dtype_torch_name(tensor_dtype(t)));
     return ST_OK;
 }
 
 OP_FN(int_implicit)
 {
-    TRY(check_implicit(args[0].as.tensor, "integer"));
+    TRY(check_implicit(args[0].as.tensor, true));
     return int_tensor(lane, site, args, rets);
 }
 
 OP_FN(float_implicit)
 {
-    TRY(check_implicit(args[0].as.tensor, "float"));
+    TRY(check_implicit(args[0].as.tensor, false));
     return float_tensor(lane, site, args, rets);
 }
 
 OP_FN(scalar_implicit)
 {
-    TRY(check_implicit(args[0].as.tensor, "number"));
+    TRY(check_implicit(args[0].as.tensor, false));
     return tensor_item(lane, args[0].as.tensor, &rets[0]);
 }
 
