@@ -43,6 +43,17 @@ def start(command):
                             start_new_session=True)
 
 
+def kill_all(process):
+    """The process and, under mpirun, its ranks, which have process groups of their own."""
+    children = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout.split()
+    for pid in [process.pid, *map(int, children)]:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    process.wait()
+
+
 def main():
     folder = tempfile.mkdtemp()
     os.chdir(folder)
@@ -62,10 +73,11 @@ def main():
             ranks = draw.choice((1, 2))
             prefix = [*MPIRUN, "-n", str(ranks)] if ranks > 1 else []
             process = start([*prefix, *base, "-o", "out.h5", "--overwrite"])
-            time.sleep(draw.uniform(0, length * 1.1))
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            time.sleep(0.2 if ranks > 1 else 0)  # ranks end when mpirun is gone
+            if draw.random() < 0.75:  # the rest fall anywhere, before there is an output included
+                while not os.path.exists("out.h5") and process.poll() is None:
+                    time.sleep(0.001)
+            time.sleep(draw.uniform(0, 0.8 * length / ranks))
+            kill_all(process)
             if os.path.exists("out.h5"):
                 code, text = run(["h5dump", "-H", "out.h5"])
                 tally.check(code == 0, f"kill {i}: h5dump: {text[-300:]}")
