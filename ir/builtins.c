@@ -2,49 +2,52 @@
 // (torchscript.md §4.5, §6). Both are compiled when first asked for and copied into the graph that calls them.
 #include "ir/compile.h"
 
+// `line` is where the body stands in PyTorch's file of builtins: graphs print it.
 typedef struct Script {
-    const char *symbol, *text;
+    const char *symbol;
+    int line;
+    const char *text;
 } Script;
 
 // A number on the left of a tensor: the operator is turned around.
 #define TURNED(type)                                                                                                   \
-    {"aten::mul", "def mul(a: " type ", b: Tensor) -> Tensor:\n  return torch.mul(b, a)\n"},                           \
-        {"aten::add", "def add(a: " type ", b: Tensor) -> Tensor:\n  return torch.add(b, a)\n"},                       \
-        {"aten::ne", "def ne(a: " type ", b: Tensor) -> Tensor:\n  return torch.ne(b, a)\n"},                          \
-        {"aten::eq", "def eq(a: " type ", b: Tensor) -> Tensor:\n  return torch.eq(b, a)\n"},                          \
-        {"aten::sub", "def sub(a: " type ", b: Tensor) -> Tensor:\n  return torch.add(torch.neg(b), a)\n"},            \
-        {"aten::div", "def div(a: " type ", b: Tensor) -> Tensor:\n  return torch.mul(torch.reciprocal(b), a)\n"}
+    {"aten::mul", 3, "def mul(a: " type ", b: Tensor) -> Tensor:\n  return torch.mul(b, a)\n"},                           \
+        {"aten::add", 5, "def add(a: " type ", b: Tensor) -> Tensor:\n  return torch.add(b, a)\n"},                       \
+        {"aten::ne", 7, "def ne(a: " type ", b: Tensor) -> Tensor:\n  return torch.ne(b, a)\n"},                          \
+        {"aten::eq", 9, "def eq(a: " type ", b: Tensor) -> Tensor:\n  return torch.eq(b, a)\n"},                          \
+        {"aten::sub", 11, "def sub(a: " type ", b: Tensor) -> Tensor:\n  return torch.neg(b) + a\n"},            \
+        {"aten::div", 13, "def div(a: " type ", b: Tensor) -> Tensor:\n  return torch.reciprocal(b) * a\n"}
 
 #define TURNED_ORDER(type)                                                                                             \
-    {"aten::lt", "def lt(a: " type ", b: Tensor) -> Tensor:\n  return torch.gt(b, a)\n"},                              \
-        {"aten::le", "def le(a: " type ", b: Tensor) -> Tensor:\n  return torch.ge(b, a)\n"},                          \
-        {"aten::gt", "def gt(a: " type ", b: Tensor) -> Tensor:\n  return torch.lt(b, a)\n"},                          \
-        {"aten::ge", "def ge(a: " type ", b: Tensor) -> Tensor:\n  return torch.le(b, a)\n"}
+    {"aten::lt", 3, "def lt(a: " type ", b: Tensor) -> Tensor:\n  return torch.gt(b, a)\n"},                              \
+        {"aten::le", 5, "def le(a: " type ", b: Tensor) -> Tensor:\n  return torch.ge(b, a)\n"},                          \
+        {"aten::gt", 7, "def gt(a: " type ", b: Tensor) -> Tensor:\n  return torch.lt(b, a)\n"},                          \
+        {"aten::ge", 9, "def ge(a: " type ", b: Tensor) -> Tensor:\n  return torch.le(b, a)\n"}
 
 #define NTUPLE(name, n)                                                                                                \
-    {"aten::" name, "def f(x: BroadcastingList" n "[float]) -> List[float]:\n  return x\n"},                           \
-        {"aten::" name, "def f(x: BroadcastingList" n "[int]) -> List[int]:\n  return x\n"},                           \
-        {"aten::" name, "def f(x: BroadcastingList" n "[bool]) -> List[bool]:\n  return x\n"}
+    {"aten::" name, 3, "def f(x: BroadcastingList" n "[float]) -> List[float]:\n  return x\n"},                           \
+        {"aten::" name, 3, "def f(x: BroadcastingList" n "[int]) -> List[int]:\n  return x\n"},                           \
+        {"aten::" name, 3, "def f(x: BroadcastingList" n "[bool]) -> List[bool]:\n  return x\n"}
 
 static const Script scripts[] = {
     TURNED("float"), TURNED("int"), TURNED("complex"), TURNED_ORDER("float"), TURNED_ORDER("int"),
     NTUPLE("_single", "1"), NTUPLE("_pair", "2"), NTUPLE("_triple", "3"), NTUPLE("_quadruple", "4"),
-    {"aten::floordiv", "def floordiv(self: Tensor, other: number) -> Tensor:\n  return torch.floor_divide(self, other)\n"},
-    {"aten::floordiv", "def floordiv(self: Tensor, other: Tensor) -> Tensor:\n  return torch.floor_divide(self, other)\n"},
-    {"prim::ndim", "def ndim(a: Tensor) -> int:\n  return torch.dim(a)\n"},
-    {"prim::T", "def T(a: Tensor) -> Tensor:\n  return torch.numpy_T(a)\n"},
-    {"prim::H", "def H(a: Tensor) -> Tensor:\n  return torch.matrix_H(a)\n"},
-    {"prim::mT", "def mT(a: Tensor) -> Tensor:\n  return torch.mT(a)\n"},
-    {"prim::mH", "def mH(a: Tensor) -> Tensor:\n  return torch.mH(a)\n"},
-    {"prim::shape", "def shape(a: Tensor) -> List[int]:\n  return torch.size(a)\n"},
-    {"aten::_assert_int_or_pair", "def f(vals: List[int], name: str, message: str):\n  pass\n"},
-    {"aten::list_with_default",
+    {"aten::floordiv", 3, "def floordiv(self: Tensor, other: number) -> Tensor:\n  return torch.floor_divide(self, other)\n"},
+    {"aten::floordiv", 3, "def floordiv(self: Tensor, other: Tensor) -> Tensor:\n  return torch.floor_divide(self, other)\n"},
+    {"prim::ndim", 3, "def ndim(a: Tensor) -> int:\n  return torch.dim(a)\n"},
+    {"prim::T", 5, "def T(a: Tensor) -> Tensor:\n  return torch.numpy_T(a)\n"},
+    {"prim::H", 7, "def H(a: Tensor) -> Tensor:\n  return torch.matrix_H(a)\n"},
+    {"prim::mT", 9, "def mT(a: Tensor) -> Tensor:\n  return torch.mT(a)\n"},
+    {"prim::mH", 11, "def mH(a: Tensor) -> Tensor:\n  return torch.mH(a)\n"},
+    {"prim::shape", 13, "def shape(a: Tensor) -> List[int]:\n  return torch.size(a)\n"},
+    {"aten::_assert_int_or_pair", 3, "def f(vals: List[int], name: str, message: str):\n  pass\n"},
+    {"aten::list_with_default", 5,
      "def f(out_size: List[int], defaults: List[int]):\n  assert len(defaults) > len(out_size)\n  return out_size\n"},
-    {"aten::_assert", "def f(condition: Any, message: str):\n  assert unchecked_cast(bool, condition), message\n"},
-    {"aten::device", "def device(type: str):\n  return torch.device(type)\n"},
-    {"aten::type", "def type(self: Tensor, dtype: int, non_blocking: bool=False, copy: bool=False) -> Tensor:\n"
+    {"aten::_assert", 8, "def f(condition: bool, message: str):\n  assert condition, message\n"},
+    {"aten::device", 3, "def device(type: str):\n  return torch.device(type)\n"},
+    {"aten::type", 3, "def type(self: Tensor, dtype: int, non_blocking: bool=False, copy: bool=False) -> Tensor:\n"
                    "  return torch.to(self, dtype, non_blocking, copy)\n"},
-    {"aten::__contains__", "def f(self: str, key: str):\n  return torch.ne(torch.find(self, key, 0, len(self)), -1)\n"},
+    {"aten::__contains__", 5, "def f(self: str, key: str):\n    return self.find(key, 0, len(self)) != -1\n"},
 };
 
 // One overload before it changed: files up to `last_version` mean `old` and its script.
@@ -60,49 +63,51 @@ typedef struct Upgrade {
 
 static const Upgrade upgrades[] = {
     {"aten::div.Tensor", 3, "aten::div.Tensor(Tensor self, Tensor other) -> Tensor",
-     "\ndef f(self: Tensor, other: Tensor) -> Tensor:\n"
-     "  if self.is_floating_point() or other.is_floating_point():\n    return torch.true_divide(self, other)\n"
-     "  return torch.divide(self, other, rounding_mode=\"trunc\")\n"},
+     "def f(self: Tensor, other: Tensor) -> Tensor:\n"
+     "  if (self.is_floating_point() or other.is_floating_point()):\n    return self.true_divide(other)\n"
+     "  return self.divide(other, rounding_mode=\"trunc\")\n"},
     {"aten::div.Scalar", 3, "aten::div.Scalar(Tensor self, Scalar other) -> Tensor",
-     "\ndef f(self: Tensor, other: number) -> Tensor:\n"
-     "  if self.is_floating_point() or isinstance(other, float):\n    return torch.true_divide(self, other)\n"
-     "  return torch.divide(self, other, rounding_mode=\"trunc\")\n"},
+     "def f(self: Tensor, other: number) -> Tensor:\n"
+     "  if (self.is_floating_point() or isinstance(other, float)):\n    return self.true_divide(other)\n"
+     "  return self.divide(other, rounding_mode=\"trunc\")\n"},
     {"aten::div.out", 3, "aten::div.out(Tensor self, Tensor other, *, Tensor(a!) out) -> Tensor(a!)",
-     "\ndef f(self: Tensor, other: Tensor, *, out: Tensor) -> Tensor:\n"
-     "  if self.is_floating_point() or other.is_floating_point() or out.is_floating_point():\n"
-     "    return torch.true_divide(self, other, out=out)\n"
-     "  return torch.divide(self, other, rounding_mode=\"trunc\", out=out)\n"},
+     "def f(self: Tensor, other: Tensor, *, out: Tensor) -> Tensor:\n"
+     "  if (self.is_floating_point() or other.is_floating_point() or out.is_floating_point()):\n"
+     "    return self.true_divide(other, out=out)\n"
+     "  return self.divide(other, rounding_mode=\"trunc\", out=out)\n"},
     {"aten::div_.Tensor", 3, "aten::div_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)",
-     "\ndef f(self: Tensor, other: Tensor) -> Tensor:\n"
-     "  if self.is_floating_point() or other.is_floating_point():\n    return torch.true_divide_(self, other)\n"
-     "  return torch.divide_(self, other, rounding_mode=\"trunc\")\n"},
+     "def f(self: Tensor, other: Tensor) -> Tensor:\n"
+     "  if (self.is_floating_point() or other.is_floating_point()):\n    return self.true_divide_(other)\n"
+     "  return self.divide_(other, rounding_mode=\"trunc\")\n"},
     {"aten::div_.Scalar", 3, "aten::div_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)",
-     "\ndef f(self: Tensor, other: number) -> Tensor:\n"
-     "  if self.is_floating_point() or isinstance(other, float):\n    return torch.true_divide_(self, other)\n"
-     "  return torch.divide_(self, other, rounding_mode=\"trunc\")\n"},
+     "def f(self: Tensor, other: number) -> Tensor:\n"
+     "  if (self.is_floating_point() or isinstance(other, float)):\n    return self.true_divide_(other)\n"
+     "  return self.divide_(other, rounding_mode=\"trunc\")\n"},
     {"aten::full", 4, "aten::full(int[] size, Scalar fill_value, *, " FACTORY_ARGS ") -> Tensor",
-     "\ndef f(size: List[int], fill_value: number, *, " FACTORY_PARAMS ") -> Tensor:\n"
+     "def f(size: List[int], fill_value: number, *, " FACTORY_PARAMS ") -> Tensor:\n"
      "  if dtype is None:\n    fill_value = float(fill_value)\n"
      "  return torch.full(size, fill_value, " FACTORY_CALL ")\n"},
     {"aten::linspace", 7, "aten::linspace(Scalar start, Scalar end, int? steps=None, *, " FACTORY_ARGS ") -> Tensor",
-     "\ndef f(start: number, end: number, steps: Optional[int], *, " FACTORY_PARAMS ") -> Tensor:\n"
+     "def f(start: number, end: number, steps: Optional[int], *, " FACTORY_PARAMS ") -> Tensor:\n"
      "  if steps is None:\n    return torch.linspace(start, end, 100, " FACTORY_CALL ")\n"
      "  return torch.linspace(start, end, steps, " FACTORY_CALL ")\n"},
     {"aten::logspace", 8, "aten::logspace(Scalar start, Scalar end, int? steps=None, float base=10., *, " FACTORY_ARGS ") -> Tensor",
-     "\ndef f(start: number, end: number, steps: Optional[int], base: float, *, " FACTORY_PARAMS ") -> Tensor:\n"
+     "def f(start: number, end: number, steps: Optional[int], base: float, *, " FACTORY_PARAMS ") -> Tensor:\n"
      "  if steps is None:\n    return torch.logspace(start, end, 100, base, " FACTORY_CALL ")\n"
      "  return torch.logspace(start, end, steps, base, " FACTORY_CALL ")\n"},
     {"aten::gelu", 9, "aten::gelu(Tensor self) -> Tensor",
-     "\ndef f(self: Tensor) -> Tensor:\n  return torch.gelu(self, approximate=\"none\")\n"},
+     "def f(self: Tensor) -> Tensor:\n  return torch.gelu(self, approximate=\"none\")\n"},
     {"aten::gelu.out", 9, "aten::gelu.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)",
-     "\ndef f(self: Tensor, *, out: Tensor) -> Tensor:\n  return torch.gelu(self, approximate=\"none\", out=out)\n"},
+     "def f(self: Tensor, *, out: Tensor) -> Tensor:\n  return torch.gelu(self, approximate=\"none\", out=out)\n"},
 };
 
-// The function that `text` defines. A file name makes its places print.
-static Function *script_function(Program *p, Str name, const char *text, Str file)
+// The function that `text` defines, with its body from line `body_line` on.
+static Function *script_function(Program *p, Str name, int body_line, const char *text)
 {
+    static const char newlines[] = "\n\n\n\n\n\n\n\n\n\n\n\n";
     SourceFile *source = ARENA_NEW(p->arena, SourceFile);
-    source->source = (Source){.file = file, .text = str_of(text)};
+    Str all = arena_printf(p->arena, "%.*s%s", body_line - 2, newlines, text);
+    source->source = (Source){.file = STR("<string>"), .text = all};
     const Ast *block = parse_file(&p->failure, &source->source);
     Function *f = new_function(p, NULL, block->kids[0]->text, block->kids[0], &source->source);
     f->qualified_name = name;
@@ -122,7 +127,7 @@ const BuiltinSet *find_builtins(Program *p, Str symbol)
             set = ARENA_NEW(p->arena, BuiltinSet);
             strmap_put(&p->builtins, p->arena, str_of(scripts[i].symbol), set);
         }
-        Function *f = script_function(p, str_of(scripts[i].symbol), scripts[i].text, (Str){0});
+        Function *f = script_function(p, str_of(scripts[i].symbol), scripts[i].line, scripts[i].text);
         ensure_compiled(p, f, NULL, NO_LOC);
         ARENA_PUSH(p->arena, set->items, set->count, f);
     }
@@ -144,7 +149,7 @@ static OldOperator *old_operator(Program *p, const Upgrade *u)
     if (s != ST_OK)
         fail_forward(&p->failure, s);
     strmap_put(&p->upgraders, p->arena, str_of(u->name), old);
-    old->function = script_function(p, str_of(u->name), u->text, STR("<string>"));
+    old->function = script_function(p, str_of(u->name), 3, u->text);
     ensure_compiled(p, old->function, NULL, NO_LOC);
     return old;
 }

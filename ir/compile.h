@@ -182,6 +182,8 @@ Value *emit_builtin(Emit *e, Loc loc, Str symbol, Actual *args, uint32_t count, 
                     const Actual *self);
 // The same with plain values.
 Value *emit_op(Emit *e, Loc loc, const char *symbol, Value **args, uint32_t count);
+// An operator without results, as a statement of the language rather than a call.
+void emit_op_statement(Emit *e, Loc loc, const char *symbol, Value **args, uint32_t count);
 Value *try_convert(Emit *e, Loc loc, const Type *to, Value *v, bool allow_conversions);
 bool builtin_exists(Emit *e, Str symbol, Value *self);
 NodeKind node_kind_of(Str symbol); // NODE_OP when the symbol has no kind of its own
@@ -300,7 +302,7 @@ void insert_refinements(Emit *e, Loc loc, const Refinement *r, uint32_t count);
 Sugar *emit_subscript(Emit *e, const Ast *a, const Type *hint);
 void emit_subscript_assign(Emit *e, Loc loc, const Ast *lhs, Actual rhs);
 void emit_subscript_augment(Emit *e, const Ast *stmt);
-Value *augmented_value(Emit *e, const Ast *stmt, Value *left);
+Value *augmented_value(Emit *e, const Ast *stmt, Value *left, Value *right);
 Value *emit_list_comp(Emit *e, const Ast *a, const Type *hint);
 Value *emit_dict_comp(Emit *e, const Ast *a, const Type *hint);
 

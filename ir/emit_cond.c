@@ -246,7 +246,9 @@ Condition emit_isinstance(Emit *e, const Ast *object, const Ast *classes)
     const Type **gathered = NULL, **lhs, **rhs;
     uint32_t n = 0;
     gather_types(e, classes, &gathered, &n);
-    uint32_t lhs_count = type_members(table, &v->type, 1, &lhs), rhs_count = type_members(table, gathered, n, &rhs);
+    const Type *number[] = {type_of_kind(table, TYPE_FLOAT), type_of_kind(table, TYPE_COMPLEX), type_of_kind(table, TYPE_INT)};
+    bool any_number = v->type->kind == TYPE_NUMBER;
+    uint32_t lhs_count = type_members(table, any_number ? number : &v->type, any_number ? 3 : 1, &lhs), rhs_count = type_members(table, gathered, n, &rhs);
     const Type **is = NULL, **is_not = NULL;
     uint32_t is_count = 0, is_not_count = 0;
     bool all = true; // every type the object can have is one of those asked for

@@ -148,6 +148,8 @@ static Value *emit_binary(Emit *e, const Ast *a)
 {
     if (a->op == TOK_AND || a->op == TOK_OR || a->op == TOK_IS || a->op == TOK_IS_NOT)
         return emit_condition(e, a).value;
+    if (a->op == TOK_MOD) // PyTorch looks at the left side first and evaluates it again
+        emit_expr(e, a->kids[0], NULL);
     Value *v[2] = {emit_expr(e, a->kids[0], NULL), emit_expr(e, a->kids[1], NULL)};
     Loc locs[2] = {loc_of(a->kids[0]), loc_of(a->kids[1])}, loc = loc_of(a);
     if (a->op == TOK_MOD && v[0]->type->kind == TYPE_STR)

@@ -46,9 +46,11 @@ static Value *emit_slice(Emit *e, Loc loc, Value *v, Value *dim, const Ast *slic
     args[n++] = v;
     if (dim)
         args[n++] = dim;
-    args[n++] = start ? start : emit_none(e, loc);
-    args[n++] = stop ? stop : emit_none(e, loc);
-    args[n++] = step ? step : emit_int(e, 1, loc);
+    if (!step)
+        step = emit_int(e, 1, loc);
+    args[n++] = start ? start : emit_none(e, NO_LOC);
+    args[n++] = stop ? stop : emit_none(e, NO_LOC);
+    args[n++] = step;
     return emit_op(e, loc, "aten::slice", args, n);
 }
 
@@ -69,11 +71,12 @@ static int64_t place_index(Emit *e, Indices *x, uint32_t i, int64_t dim, bool ba
     int64_t next = backwards ? dim - 1 : dim + 1;
     if (item->kind == AST_SLICE)
         return next;
+    emit_sugar(e, item, NULL); // PyTorch first looks whether it is a slice object, and evaluates it again
     Value *v = emit_expr(e, item, NULL);
     if (v->type->kind == TYPE_LIST) {
         Actual arg = actual_of(v, loc_of(item)), dtype = actual_of(emit_int(e, DT_I64, NO_LOC), NO_LOC);
         dtype.name = STR("dtype");
-        v = emit_builtin(e, loc_of(item), STR("aten::tensor"), &arg, 1, &dtype, 1, NULL);
+        v = emit_builtin(e, NO_LOC, STR("aten::tensor"), &arg, 1, &dtype, 1, NULL);
     }
     x->values[i] = v;
     switch (v->type->kind) {
@@ -183,9 +186,12 @@ Sugar *emit_subscript(Emit *e, const Ast *a, const Type *hint)
         Value *v = sugar_as_value(e, s, inner);
         return sugar_value(e, v->type->kind == TYPE_TENSOR ? emit_tensor_subscript(e, loc, v, a) : emit_slice(e, loc, v, NULL, item));
     }
-    if (item->kind == AST_DOTS || (s->kind == SUGAR_VALUE && s->value->type->kind == TYPE_TENSOR))
+    bool tensor = s->kind == SUGAR_VALUE && s->value->type->kind == TYPE_TENSOR;
+    if (item->kind == AST_DOTS)
         return sugar_value(e, emit_tensor_subscript(e, loc, sugar_as_value(e, s, inner), a));
-    Value *index = emit_expr(e, item, NULL);
+    Value *index = emit_expr(e, item, NULL); // for a tensor it is evaluated again, as PyTorch does
+    if (tensor)
+        return sugar_value(e, emit_tensor_subscript(e, loc, s->value, a));
     if (s->kind == SUGAR_VALUE && s->value->type->kind == TYPE_TUPLE)
         return sugar_value(e, emit_tuple_subscript(e, loc, s->value, index));
     return sugar_item(e, s, loc, index, hint);
@@ -240,18 +246,19 @@ void emit_subscript_augment(Emit *e, const Ast *stmt)
 {
     const Ast *lhs = stmt->kids[0];
     Loc loc = loc_of(stmt);
-    Value *v = emit_expr(e, lhs->kids[0], NULL);
+    Value *v = emit_expr(e, lhs->kids[0], NULL), *rhs;
     if (v->type->kind == TYPE_TENSOR) {
         Value **tensors;
         uint32_t n;
         Value *part = emit_basic_indices(e, loc_of(lhs), v, lhs, &tensors, &n);
+        rhs = emit_expr(e, stmt->kids[1], NULL);
         if (n == 0) { // a view: the in-place operator writes through it
-            augmented_value(e, stmt, part);
+            augmented_value(e, stmt, part, rhs);
             return;
         }
         Value *indices = emit_list(e, optional_tensor(e), tensors, n);
         Value *old = emit_op(e, loc_of(lhs), "aten::index", (Value *[]){part, indices}, 2);
-        Value *fresh = augmented_value(e, stmt, old);
+        Value *fresh = augmented_value(e, stmt, old, rhs);
         emit_op(e, loc, "aten::index_put_", (Value *[]){part, indices, fresh}, 3);
         return;
     }
@@ -259,10 +266,11 @@ void emit_subscript_augment(Emit *e, const Ast *stmt)
         emit_fail(e, loc_of(lhs), "Augmented assignment of a slice is only supported for tensors");
     Value *index = emit_expr(e, lhs->kids[1], NULL);
     Actual args[2] = {actual_of(index, loc_of(lhs))};
+    rhs = emit_expr(e, stmt->kids[1], NULL);
     bool object = v->type->kind == TYPE_CLASS;
     Value *old = object ? call_method(e, v, STR("__getitem__"), loc, args, 1)
                         : emit_op(e, loc_of(lhs), "aten::__getitem__", (Value *[]){v, index}, 2);
-    args[1] = actual_of(augmented_value(e, stmt, old), loc);
+    args[1] = actual_of(augmented_value(e, stmt, old, rhs), loc);
     if (object)
         call_method(e, v, STR("__setitem__"), loc, args, 2);
     else

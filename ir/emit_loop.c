@@ -14,7 +14,7 @@ static void emit_loop(Emit *e, Loc loc, Sugar *items, const Ast *target, const A
     push_frame(e, cond_block);
     if (cond) {
         e->at = cond_block->ret;
-        block_add_output(cond_block, emit_condition(e, cond).value);
+        block_add_output(cond_block, emit_to_bool(e, loc_of(cond), emit_expr(e, cond, NULL)));
     } else {
         e->at = n;
         block_add_output(cond_block, emit_bool(e, true, loc));

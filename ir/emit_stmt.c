@@ -139,10 +139,9 @@ static const struct {
     {TOK_FLOOR_DIV, "aten::floordiv", "aten::floordiv", "__ifloordiv__", "__floordiv__"},
 };
 
-Value *augmented_value(Emit *e, const Ast *stmt, Value *left)
+Value *augmented_value(Emit *e, const Ast *stmt, Value *left, Value *right)
 {
     Loc locs[2] = {loc_of(stmt->kids[0]), loc_of(stmt->kids[1])};
-    Value *right = emit_expr(e, stmt->kids[1], NULL);
     bool in_place = left->type->kind == TYPE_TENSOR || left->type->kind == TYPE_LIST;
     for (size_t i = 0; i < sizeof augmented_operators / sizeof *augmented_operators; i++) {
         if (augmented_operators[i].op != stmt->op)
@@ -166,13 +165,13 @@ static void emit_augmented(Emit *e, const Ast *stmt)
     switch (target->kind) {
     case AST_NAME: {
         Value *left = emit_expr(e, target, NULL);
-        set_var(e, loc_of(target), target->text, augmented_value(e, stmt, left));
+        set_var(e, loc_of(target), target->text, augmented_value(e, stmt, left, emit_expr(e, stmt->kids[1], NULL)));
         break;
     }
     case AST_SELECT: {
         Sugar *object = emit_sugar(e, target->kids[0], NULL);
         Value *left = sugar_as_value(e, sugar_attr(e, object, target->text, loc_of(target)), loc_of(target));
-        sugar_set_attr(e, object, target->text, augmented_value(e, stmt, left), loc_of(stmt));
+        sugar_set_attr(e, object, target->text, augmented_value(e, stmt, left, emit_expr(e, stmt->kids[1], NULL)), loc_of(stmt));
         break;
     }
     case AST_SUBSCRIPT:
@@ -291,7 +290,7 @@ static void emit_del(Emit *e, const Ast *stmt)
         if (v[0]->type->kind == TYPE_CLASS)
             call_method(e, v[0], STR("__delitem__"), loc_of(stmt), &index, 1);
         else
-            emit_op(e, loc_of(target), "aten::Delete", v, 2);
+            emit_op_statement(e, loc_of(target), "aten::Delete", v, 2);
     }
 }
 

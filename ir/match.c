@@ -425,7 +425,7 @@ static Value *pack_outputs(Emit *e, const Node *n, const Schema *s)
     return emit_tuple(e, n->outputs, n->output_count, type, NO_LOC);
 }
 
-static Value *emit_matched(Emit *e, Loc loc, const Matched *m)
+static Node *emit_matched(Emit *e, Loc loc, const Matched *m)
 {
     NodeKind kind = node_kind_of(m->schema->symbol);
     Node *n = emit_node(e, kind, loc);
@@ -435,7 +435,7 @@ static Value *emit_matched(Emit *e, Loc loc, const Matched *m)
         node_add_input(n, m->inputs[i]);
     for (uint32_t i = 0; i < m->return_count; i++)
         node_add_output(e->g, n, m->returns[i]);
-    return pack_outputs(e, n, m->schema);
+    return n;
 }
 
 static bool never_chosen(Str name)
@@ -467,7 +467,7 @@ Value *emit_builtin(Emit *e, Loc loc, Str symbol, Actual *args, uint32_t count, 
     uint32_t which;
     Matched m = match_any(e, loc, candidates, total, match_base(e, loc, args, count, kwargs, kw_count, self), &which);
     if (which < ops)
-        return emit_matched(e, loc, &m);
+        return pack_outputs(e, emit_matched(e, loc, &m), m.schema);
     return insert_graph(e, scripts->items[which - ops]->graph, m.inputs);
 }
 
@@ -477,6 +477,17 @@ Value *emit_op(Emit *e, Loc loc, const char *symbol, Value **args, uint32_t coun
     for (uint32_t i = 0; i < count; i++)
         actuals[i] = actual_of(args[i], loc);
     return emit_builtin(e, loc, str_of(symbol), actuals, count, NULL, 0, NULL);
+}
+
+void emit_op_statement(Emit *e, Loc loc, const char *symbol, Value **args, uint32_t count)
+{
+    uint32_t n, which;
+    const Schema *const *overloads = op_table_overloads(e->p->ops, str_of(symbol), &n);
+    Actual *actuals = ARENA_ARRAY(e->arena, Actual, count);
+    for (uint32_t i = 0; i < count; i++)
+        actuals[i] = actual_of(args[i], loc);
+    Matched m = match_any(e, loc, overloads, n, match_base(e, loc, actuals, count, NULL, 0, NULL), &which);
+    emit_matched(e, loc, &m);
 }
 
 bool builtin_exists(Emit *e, Str symbol, Value *self)

@@ -274,7 +274,7 @@ static Sugar *value_attr(Emit *e, Value *v, Str field, Loc loc)
     if (ns) {
         Str symbol = arena_printf(e->arena, "%s::" STR_FMT, ns, STR_ARG(field));
         Actual self = actual_of(v, loc);
-        return sugar_value(e, emit_builtin(e, loc, symbol, &self, 1, NULL, 0, NULL));
+        return sugar_value(e, emit_builtin(e, NO_LOC, symbol, &self, 1, NULL, 0, NULL));
     }
     Sugar *found = member(e, v, field);
     if (found)
