@@ -109,30 +109,34 @@ static const char *const KEEPS_DTYPE_OF[][2] = {
     {"aten::unsqueeze", "self"}, {"aten::squeeze", "self"}, {"aten::roll", "self"}, {"aten::clone", "self"}, {"aten::add_", "self"},
     {"aten::mul_", "self"}, {"aten::dropout", "input"}, {"aten::chunk", "self"}, {"aten::split", "self"}};
 
-enum { DTYPE_DEPTH = 64 };
+enum { DTYPE_STEPS = 4096 }; // looked at for one answer: deep residual networks need many, diamonds must not explode
 
-static DType find_dtype(const Value *v, int depth)
+static DType find_dtype(const Value *v, int *steps)
 {
     const DatumTensor *t = constant_tensor(v);
     if (t)
         return t->dtype;
     const Node *n = v->node;
-    if (depth > DTYPE_DEPTH || (n->kind != NODE_OP && n->kind != NODE_IF))
+    if (--*steps < 0 || (n->kind != NODE_OP && n->kind != NODE_IF))
         return DT_INVALID;
     if (n->kind == NODE_IF) {
-        DType a = find_dtype(n->blocks[0]->ret->inputs[v->offset], depth + 16);
-        return a == DT_INVALID || a == find_dtype(n->blocks[1]->ret->inputs[v->offset], depth + 16) ? a : DT_INVALID;
+        DType a = find_dtype(n->blocks[0]->ret->inputs[v->offset], steps);
+        return a == DT_INVALID || a == find_dtype(n->blocks[1]->ret->inputs[v->offset], steps) ? a : DT_INVALID;
     }
     for (size_t i = 0; i < sizeof KEEPS_DTYPE_OF / sizeof *KEEPS_DTYPE_OF; i++)
         if (str_is(n->schema->symbol, KEEPS_DTYPE_OF[i][0])) {
             const Value *from = node_argument(n, KEEPS_DTYPE_OF[i][1]);
-            return from ? find_dtype(from, depth + 1) : DT_INVALID;
+            return from ? find_dtype(from, steps) : DT_INVALID;
         }
     if (node_is_overload(n, "aten::add.Tensor") || node_is_overload(n, "aten::mul.Tensor")) {
-        DType a = find_dtype(n->inputs[0], depth + 16), b = find_dtype(n->inputs[1], depth + 16);
+        DType a = find_dtype(n->inputs[0], steps), b = find_dtype(n->inputs[1], steps);
         return a == b ? a : DT_INVALID;
     }
     return DT_INVALID;
 }
 
-DType known_dtype(const Value *v) { return find_dtype(v, 0); }
+DType known_dtype(const Value *v)
+{
+    int steps = DTYPE_STEPS;
+    return find_dtype(v, &steps);
+}
