@@ -171,8 +171,6 @@ static void freeze_graph(Freezer *f, Graph *g, bool is_fork, Datum *const *input
 Status pass_freeze(PassContext *c)
 {
     Freezer f = {.c = c};
-    c->out->mutated = NULL; // the last run of the pass knows best
-    c->out->mutated_count = 0;
     if (c->is_fork || !c->root || !c->graph->top->param->output_count)
         return ST_OK; // forks are frozen with the graph that holds them
     c->out->mutated_count = 0;

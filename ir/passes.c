@@ -27,8 +27,6 @@ static const PassRow PASSES[] = {
     {"dce", pass_dce, 0, CLEAN, 0, false, false},
     {"freeze-again", pass_freeze, INLINED | CLEAN, 0, FOLDED | POOLED, false, true},
     {"in-place", pass_in_place, INLINED | FROZEN, 0, 0, false, false},
-    // Branches for training are gone now: what only they wrote can be frozen too.
-    {"freeze-again", pass_freeze, INLINED | FROZEN, FROZEN, FOLDED, false, true},
     {"simplify-again", pass_simplify, INLINED | FROZEN, FOLDED, CLEAN | POOLED, false, false},
     {"cse", pass_cse, INLINED, POOLED, 0, false, false},
     {"dce-again", pass_dce, 0, CLEAN, 0, false, false},
