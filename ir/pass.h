@@ -24,6 +24,8 @@ typedef struct PassContext {
     Arena scratch;    // of one pass; emptied after it
     Datum *root;
     bool is_fork;     // graph is the body of a fork
+    Value **rank_of;  // by value id, while simplifying: the earliest value with as many dimensions
+    uint32_t rank_count;
     bool changed;     // set by a pass that changed the graph
     const OptimizeOptions *options;
     const PassHooks *hooks;
@@ -95,6 +97,8 @@ DType known_dtype(const Value *v);
 // Steps of pass_simplify: each returns true when it replaced or removed n; *next is then where the walk goes on.
 bool fold_constants(PassContext *c, const Alias *alias, Node *n, Node **next);
 bool fold_control_flow(PassContext *c, const Alias *alias, Node *n, Node **next);
+// Runs n on other constants than its own; false when it cannot be run now.
+bool fold_run(PassContext *c, const Node *n, Datum **inputs, Datum **outputs);
 typedef struct Peephole Peephole;
 Peephole *peephole_new(PassContext *c);
 bool peephole(Peephole *p, const Alias *alias, Node *n, Node **next);

@@ -17,6 +17,7 @@ typedef struct PassHooks {
 typedef struct OptimizeOptions {
     bool stateful;      // attributes keep what a call assigns: nothing that is written may be frozen
     bool no_fusion;     // stop before fusing (tests compare both)
+    bool other_devices; // not every tensor is on the CPU: nothing is known about devices
     bool verify;        // check the graph after every pass (debug builds always do)
     const char *stop_after; // name of the last pass to run, or NULL
 } OptimizeOptions;

@@ -65,11 +65,13 @@ static bool unwrap_optional(PassContext *c, const Alias *alias, Node *n, Node **
 
 // Questions that the types answer --------------------------------------------------------------------------------------
 
-static bool compare_to_none(PassContext *c, const Alias *alias, Node *n, Node **next)
+static bool compare_identity(PassContext *c, const Alias *alias, Node *n, Node **next)
 {
     (void)alias;
     bool negated = str_is(n->schema->symbol, "aten::__isnot__");
     const Value *a = n->inputs[0], *b = n->inputs[1];
+    if (a == b)
+        return replace_by(n, constant_bool(c, n, !negated), next);
     if (value_is_none(a)) {
         a = n->inputs[1];
         b = n->inputs[0];
@@ -112,30 +114,101 @@ static bool keeps_rank(const Node *n)
         "aten::conv1d", "aten::conv2d", "aten::conv3d", "aten::_convolution", "aten::conv_transpose1d", "aten::conv_transpose2d",
         "aten::conv_transpose3d", "aten::batch_norm", "aten::relu", "aten::relu_", "aten::layer_norm", "aten::group_norm",
         "aten::hardtanh", "aten::hardtanh_", "aten::silu", "aten::silu_", "aten::hardswish", "aten::hardswish_", "aten::gelu",
-        "aten::max_pool2d", "aten::avg_pool2d", "aten::linear", "aten::sigmoid", "aten::tanh", "aten::leaky_relu", "aten::elu",
-        "aten::softmax", "aten::dropout", "aten::instance_norm", "aten::relu6", "aten::hardsigmoid", "aten::add_", "aten::mul_"};
+        "aten::max_pool2d", "aten::avg_pool2d", "aten::adaptive_avg_pool2d", "aten::linear", "aten::sigmoid", "aten::tanh", "aten::leaky_relu",
+        "aten::elu", "aten::softmax", "aten::dropout", "aten::instance_norm", "aten::relu6", "aten::hardsigmoid", "aten::add_", "aten::mul_",
+        "aten::transpose", "aten::permute", "aten::contiguous", "aten::clone", "aten::neg", "aten::exp", "aten::roll", "aten::to",
+        "aten::masked_fill", "aten::clamp", "aten::slice"};
     for (size_t i = 0; i < sizeof KEEPERS / sizeof *KEEPERS; i++)
         if (node_is(n, KEEPERS[i]))
             return n->inputs[0]->type->kind == TYPE_TENSOR;
-    return false;
+    return node_is_overload(n, "aten::add.Scalar") || node_is_overload(n, "aten::mul.Scalar") || node_is_overload(n, "aten::div.Scalar");
+}
+
+enum { RANK_DEPTH = 300 };
+
+static Value *rank_root(PassContext *c, const Alias *alias, Value *v, int depth);
+
+// The value that all of these take their number of dimensions from, or NULL.
+static Value *common_root(PassContext *c, const Alias *alias, Value *const *values, uint32_t count, int depth)
+{
+    Value *root = NULL;
+    for (uint32_t i = 0; i < count; i++) {
+        Value *r = rank_root(c, alias, values[i], depth + 1);
+        if (root && r != root)
+            return NULL;
+        root = r;
+    }
+    return root;
+}
+
+static Value *find_rank_root(PassContext *c, const Alias *alias, Value *v, int depth)
+{
+    const Node *n = v->node;
+    Value *root = NULL;
+    if (depth > RANK_DEPTH || v->type->kind != TYPE_TENSOR || alias_is_written(alias, v))
+        return v;
+    if (n->kind == NODE_IF)
+        root = common_root(c, alias, (Value *[]){n->blocks[0]->ret->inputs[v->offset], n->blocks[1]->ret->inputs[v->offset]}, 2, depth);
+    else if (node_is_overload(n, "aten::add.Tensor") || node_is_overload(n, "aten::mul.Tensor") || node_is_overload(n, "aten::sub.Tensor"))
+        root = common_root(c, alias, n->inputs, 2, depth);
+    else if (node_is(n, "aten::cat") && n->inputs[0]->node->kind == NODE_LIST_CONSTRUCT && !alias_is_written(alias, n->inputs[0]))
+        root = common_root(c, alias, n->inputs[0]->node->inputs, n->inputs[0]->node->input_count, depth);
+    else if (keeps_rank(n))
+        root = rank_root(c, alias, n->inputs[0], depth + 1);
+    return root ? root : v;
+}
+
+// The earliest value known to have as many dimensions as v.
+static Value *rank_root(PassContext *c, const Alias *alias, Value *v, int depth)
+{
+    if (v->id >= c->rank_count)
+        return find_rank_root(c, alias, v, depth);
+    Value *known = c->rank_of[v->id];
+    if (!known || !known->node->owner)
+        c->rank_of[v->id] = known = find_rank_root(c, alias, v, depth);
+    return known;
 }
 
 // The number of dimensions is asked of the earliest value that has it, so that the check in front of a batch norm does not
-// keep the convolution's result alive.
+// keep the convolution's result alive, and all such checks become one.
 static bool dimensions(PassContext *c, const Alias *alias, Node *n, Node **next)
 {
-    (void)next;
-    Value *v = n->inputs[0];
-    while (keeps_rank(v->node) && !alias_is_written(alias, v))
-        v = v->node->inputs[0];
+    Value *v = rank_root(c, alias, n->inputs[0], 0);
     const DatumTensor *t = constant_tensor(v);
     if (t)
         return replace_by(n, constant_int(c, n, t->ndim), next);
-    if (v != n->inputs[0]) {
+    // An if may hand out what only its branches see.
+    const Block *b = n->owner;
+    while (b && b != v->node->owner)
+        b = b->owner ? b->owner->owner : NULL;
+    if (v != n->inputs[0] && b) {
         node_set_input(n, 0, v);
         c->changed = true;
     }
     return false;
+}
+
+static bool element_type(PassContext *c, const Alias *alias, Node *n, Node **next)
+{
+    (void)alias;
+    DType t = known_dtype(n->inputs[0]);
+    return t != DT_INVALID && replace_by(n, constant_int(c, n, t), next);
+}
+
+// Where everything runs on the CPU, that is where every tensor is.
+static bool on_cpu(const PassContext *c) { return !c->options->other_devices; }
+
+static bool is_cuda(PassContext *c, const Alias *alias, Node *n, Node **next) { return on_cpu(c) && is_false(c, alias, n, next); }
+static bool is_cpu(PassContext *c, const Alias *alias, Node *n, Node **next) { return on_cpu(c) && is_true(c, alias, n, next); }
+
+static bool device(PassContext *c, const Alias *alias, Node *n, Node **next)
+{
+    (void)alias;
+    if (!on_cpu(c))
+        return false;
+    Datum *d = datum_str(c->arena, STR("cpu"));
+    d->kind = DATUM_DEVICE;
+    return replace_by(n, constant_datum(c, n, d, NULL), next);
 }
 
 // Numbers --------------------------------------------------------------------------------------------------------------
@@ -357,8 +430,13 @@ static const struct {
     {"prim::data", detach},
     {"aten::_unwrap_optional", unwrap_optional},
     {"prim::unchecked_unwrap_optional", unwrap_optional},
-    {"aten::__is__", compare_to_none},
-    {"aten::__isnot__", compare_to_none},
+    {"aten::__is__", compare_identity},
+    {"aten::__isnot__", compare_identity},
+    {"prim::is_nested", is_false},
+    {"prim::dtype", element_type},
+    {"prim::is_cuda", is_cuda},
+    {"prim::is_cpu", is_cpu},
+    {"prim::device", device},
     {"aten::is_grad_enabled", is_true},
     {"aten::is_scripting", is_true},
     {"aten::_get_tracing_state", is_false},

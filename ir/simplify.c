@@ -1,14 +1,17 @@
-// Simplification: one walk in program order that folds, rewrites and takes branches; inputs of a node are final when the
-// walk reaches it, so one walk settles nearly everything, and a second finds what the first uncovered.
+// Simplification: walks in program order that fold, rewrite and take branches; inputs of a node are final when the walk
+// reaches it, so that one walk settles most, and a second finds what the first uncovered. Merging equal expressions in
+// between lets what is known about one value hold for all of them.
 #include "ir/pass.h"
 
-enum { MAX_ROUNDS = 4 };
+enum { MAX_ROUNDS = 5 };
 
 static bool simplify_once(PassContext *c)
 {
     Alias *alias = alias_analyse(&c->scratch, c->graph, c->is_fork, NULL);
     Peephole *p = peephole_new(c);
     bool changed = false;
+    c->rank_count = c->graph->next_id;
+    c->rank_of = ARENA_ARRAY(&c->scratch, Value *, c->rank_count + 1);
     for (Node *n = graph_first(c->graph), *next; n; n = next) {
         next = NULL;
         if (n->kind == NODE_CONSTANT || n->kind == NODE_GET_ATTR) {
@@ -24,7 +27,16 @@ static bool simplify_once(PassContext *c)
 
 Status pass_simplify(PassContext *c)
 {
-    for (int i = 0; i < MAX_ROUNDS && simplify_once(c); i++)
-        c->changed = true;
+    bool changed = false, again = true;
+    for (int i = 0; i < MAX_ROUNDS && again; i++) {
+        c->changed = false;
+        again = simplify_once(c) | c->changed;
+        c->changed = false;
+        if (again)
+            TRY(pass_cse(c));
+        changed |= again;
+        again |= c->changed;
+    }
+    c->changed = changed;
     return ST_OK;
 }

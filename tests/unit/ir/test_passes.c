@@ -96,9 +96,8 @@ static void test_none(void **state)
             "      %o : Tensor?):\n"
             "  %n : NoneType = prim::Constant()\n"
             "  %3 : bool = prim::Constant[value=0]()\n"
-            "  %4 : bool = prim::Constant[value=0]()\n"
             "  %c : bool = aten::__is__(%o, %n)\n"
-            "  %s : (bool, bool, bool, Tensor, Tensor) = prim::TupleConstruct(%3, %4, %c, %x, %x)\n"
+            "  %s : (bool, bool, bool, Tensor, Tensor) = prim::TupleConstruct(%3, %3, %c, %x, %x)\n"
             "  return (%s)\n");
 }
 
@@ -118,10 +117,10 @@ static void test_containers(void **state)
             "graph(%x : Tensor,\n"
             "      %y : Tensor):\n"
             "  %2 : int = prim::Constant[value=-1]()\n"
+            "  %3 : int = prim::Constant[value=2]()\n"
             "  %t : (Tensor, Tensor) = prim::TupleConstruct(%x, %y)\n"
             "  %l : Tensor[] = prim::ListConstruct(%y, %x)\n"
-            "  %5 : int = prim::Constant[value=2]()\n"
-            "  %r : (Tensor, Tensor, int) = prim::TupleConstruct(%y, %x, %5)\n"
+            "  %r : (Tensor, Tensor, int) = prim::TupleConstruct(%y, %x, %3)\n"
             "  return (%r)\n");
     // Something is appended: the list is what it is when it is read.
     stays(state, pass_simplify,
@@ -156,9 +155,8 @@ static void test_appended(void **state)
             "  %t : bool = prim::Constant[value=1]()\n"
             "  %v : Tensor = aten::neg(%x)\n"
             "  %l : bool[] = prim::ListConstruct(%b, %t)\n"
-            "  %6 : bool = prim::Constant[value=1]()\n"
             "  %c : bool = aten::all(%l)\n"
-            "  %r : (Tensor, bool, bool) = prim::TupleConstruct(%v, %6, %c)\n"
+            "  %r : (Tensor, bool, bool) = prim::TupleConstruct(%v, %t, %c)\n"
             "  return (%r)\n");
 }
 
@@ -213,6 +211,97 @@ static void test_certain_condition(void **state)
             "  return (%s)\n");
 }
 
+// A check that raises: what it tells holds behind it, and the checks that follow from it go.
+static void test_checks(void **state)
+{
+    becomes(state, pass_simplify,
+            "graph(%x : Tensor, %n : int):\n"
+            "  %4 : int = prim::Constant[value=4]()\n"
+            "  %s : str = prim::Constant[value=\"bad\"]()\n"
+            "  %o : NoneType = prim::Constant()\n"
+            "  %c : bool = aten::ne(%n, %4)\n"
+            "  %y : Tensor = prim::If(%c)\n"
+            "    block0():\n"
+            "       = prim::RaiseException(%s, %o)\n"
+            "      -> (%x)\n"
+            "    block1():\n"
+            "      %e : Tensor = aten::exp(%x)\n"
+            "      -> (%e)\n"
+            "  %d : bool = aten::ne(%n, %4)\n"
+            "  %z : int = prim::If(%d)\n"
+            "    block0():\n"
+            "       = prim::RaiseException(%s, %o)\n"
+            "      -> (%4)\n"
+            "    block1():\n"
+            "      %f : int = aten::add(%n, %n)\n"
+            "      -> (%f)\n"
+            "  %r : (Tensor, int) = prim::TupleConstruct(%y, %z)\n"
+            "  return (%r)\n",
+            "graph(%x : Tensor,\n"
+            "      %n : int):\n"
+            "  %2 : int = prim::Constant[value=4]()\n"
+            "  %s : str = prim::Constant[value=\"bad\"]()\n"
+            "  %o : NoneType = prim::Constant()\n"
+            "  %5 : int = prim::Constant[value=8]()\n"
+            "  %c : bool = aten::ne(%n, %2)\n"
+            "   = prim::If(%c)\n"
+            "    block0():\n"
+            "       = prim::RaiseException(%s, %o)\n"
+            "      -> ()\n"
+            "    block1():\n"
+            "      -> ()\n"
+            "  %e : Tensor = aten::exp(%x)\n"
+            "  %d : bool = aten::ne(%2, %2)\n"
+            "   = prim::If(%d)\n"
+            "    block0():\n"
+            "       = prim::RaiseException(%s, %o)\n"
+            "      -> ()\n"
+            "    block1():\n"
+            "      -> ()\n"
+            "  %r : (Tensor, int) = prim::TupleConstruct(%e, %5)\n"
+            "  return (%r)\n");
+}
+
+// `a or b` written out, a negated condition, equal results.
+static void test_conditions(void **state)
+{
+    becomes(state, pass_simplify,
+            "graph(%x : Tensor, %c : bool):\n"
+            "  %t : bool = prim::Constant[value=1]()\n"
+            "  %a : bool = prim::If(%c)\n"
+            "    block0():\n"
+            "      -> (%t)\n"
+            "    block1():\n"
+            "      -> (%c)\n"
+            "  %n : bool = aten::__not__(%a)\n"
+            "  %y : Tensor, %z : Tensor = prim::If(%n)\n"
+            "    block0():\n"
+            "      %e : Tensor = aten::exp(%x)\n"
+            "      -> (%e, %e)\n"
+            "    block1():\n"
+            "      -> (%x, %x)\n"
+            "  %r : (Tensor, Tensor) = prim::TupleConstruct(%y, %z)\n"
+            "  return (%r)\n",
+            "graph(%x : Tensor,\n"
+            "      %c : bool):\n"
+            "  %t : bool = prim::Constant[value=1]()\n"
+            "  %3 : bool = prim::Constant[value=0]()\n"
+            "  %a : bool = prim::If(%c)\n"
+            "    block0():\n"
+            "      -> (%t)\n"
+            "    block1():\n"
+            "      -> (%3)\n"
+            "  %n : bool = aten::__not__(%c)\n"
+            "  %y : Tensor, %z : Tensor = prim::If(%c)\n"
+            "    block0():\n"
+            "      -> (%x, %x)\n"
+            "    block1():\n"
+            "      %e : Tensor = aten::exp(%x)\n"
+            "      -> (%e, %e)\n"
+            "  %r : (Tensor, Tensor) = prim::TupleConstruct(%y, %y)\n"
+            "  return (%r)\n");
+}
+
 static void test_constant_lists(void **state)
 {
     becomes(state, pass_simplify,
@@ -229,12 +318,12 @@ static void test_constant_lists(void **state)
             "graph():\n"
             "  %0 : int = prim::Constant[value=1]()\n"
             "  %1 : int[] = prim::Constant[value=[1, 1]]()\n"
+            "  %2 : int = prim::Constant[value=2]()\n"
             "  %m : int[] = prim::ListConstruct(%0)\n"
             "   = prim::Print(%m)\n"
             "  %a : int[] = aten::append(%m, %0)\n"
-            "  %4 : int = prim::Constant[value=2]()\n"
             "  %k : int = aten::len(%m)\n"
-            "  %r : (int, int) = prim::TupleConstruct(%4, %k)\n"
+            "  %r : (int, int) = prim::TupleConstruct(%2, %k)\n"
             "  return (%r)\n");
 }
 
@@ -256,11 +345,10 @@ static void test_numbers(void **state)
             "      %n : int):\n"
             "  %2 : int = prim::Constant[value=1]()\n"
             "  %c : Tensor = prim::Constant[value={2.5}]()\n"
+            "  %4 : float = prim::Constant[value=2.5]()\n"
             "  %t : Tensor = prim::NumToTensor(%n)\n"
-            "  %5 : float = prim::Constant[value=2.5]()\n"
-            "  %m : Tensor = aten::mul(%x, %5)\n"
-            "  %7 : float = prim::Constant[value=2.5]()\n"
-            "  %a : Tensor = aten::add(%m, %7, %2)\n"
+            "  %m : Tensor = aten::mul(%x, %4)\n"
+            "  %a : Tensor = aten::add(%m, %4, %2)\n"
             "  %p : Tensor = aten::pow(%a, %c)\n"
             "  %r : (Tensor, int) = prim::TupleConstruct(%p, %n)\n"
             "  return (%r)\n");
@@ -418,7 +506,7 @@ static void test_dce(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_dropout), TEST(test_branches), TEST(test_loops), TEST(test_none), TEST(test_containers), TEST(test_constant_lists), TEST(test_appended), TEST(test_certain_condition),
+    const struct CMUnitTest tests[] = {TEST(test_dropout), TEST(test_branches), TEST(test_loops), TEST(test_none), TEST(test_containers), TEST(test_constant_lists), TEST(test_checks), TEST(test_conditions), TEST(test_appended), TEST(test_certain_condition),
                                        TEST(test_numbers), TEST(test_in_place), TEST(test_in_place_refused), TEST(test_cse), TEST(test_dce)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
