@@ -56,7 +56,7 @@ static Status pd_rnn(Pd *out, int mode, dnnl_rnn_direction_t direction, const Rn
     dnnl_status_t status;
 #if DNNL_VERSION_MAJOR >= 3
     if (mode == RNN_LSTM)
-        status = dnnl_lstm_forward_primitive_desc_create(out, engine, prop, direction, x, s, s, wl, wi, b, y, s, s, 0, a);
+        status = dnnl_lstm_forward_primitive_desc_create(out, engine, prop, direction, x, s, s, wl, wi, NULL, NULL, b, y, s, s, 0, a);
     else if (mode == RNN_GRU)
         status = dnnl_lbr_gru_forward_primitive_desc_create(out, engine, prop, direction, x, s, wl, wi, b, y, s, 0, a);
     else
