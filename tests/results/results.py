@@ -1,0 +1,119 @@
+#!/usr/bin/python3
+"""How results become data sets: small models (tests/data) with one peculiarity each, against NumPy. Alone and on 3 ranks.
+
+usage: results.py TSBATCH
+"""
+import os
+import shutil
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "faults"))
+from harness import MPIRUN, TESTS, Tally, need_h5py, run  # noqa: E402
+
+need_h5py()
+import h5py  # noqa: E402
+import numpy as np  # noqa: E402
+
+TSBATCH = os.path.abspath(sys.argv[1])
+N = 60
+draw = np.random.default_rng(7)
+X = draw.standard_normal((N, 3)).astype(np.float32)
+Y = draw.integers(0, 9, (N, 3))
+COUNTS = np.arange(N)
+BAD = draw.random(N) < 0.4
+SIGNED = np.where(BAD[:, None], -1, 1).astype(np.float32) * np.abs(X)
+PLAIN = draw.standard_normal((N, 1, 4, 4)).astype(np.float32)
+SIZED = [draw.standard_normal((1, *draw.integers(2, 7, 2))).astype(np.float32) for _ in range(N)]
+tally = Tally()
+
+
+def write_data():
+    with h5py.File("data.h5", "w") as f:
+        f["x"], f["y"], f["n"], f["plain"], f["signed"] = X, Y, COUNTS, PLAIN, SIGNED
+        g = f.create_group("sized")
+        g["values"] = np.concatenate([v.ravel() for v in SIZED])
+        g["offsets"] = np.cumsum([0] + [v.size for v in SIZED])
+        g["shapes"] = np.array([v.shape for v in SIZED])
+
+
+def read(path):
+    """Name -> array, or list of arrays for a ragged group."""
+    found = {}
+
+    def visit(name, o):
+        if isinstance(o, h5py.Group) and "offsets" in o and "shapes" not in o:
+            at = o["offsets"][()]
+            found[name] = [o["values"][a:b] for a, b in zip(at, at[1:])]
+        elif isinstance(o, h5py.Dataset) and name.rsplit("/", 1)[0] not in found and not name.startswith("."):
+            found[name] = o[()]
+
+    with h5py.File(path, "r") as f:
+        f.visititems(visit)
+        found["complete"] = f.attrs["complete"]
+    return found
+
+
+def same(got, want):
+    if isinstance(want, list):
+        return isinstance(got, list) and len(got) == len(want) and all(np.allclose(g, w, rtol=1e-5, atol=1e-6) for g, w in zip(got, want))
+    return got.shape == want.shape and got.dtype == want.dtype and np.allclose(got, want, rtol=1e-5, atol=1e-6, equal_nan=True)
+
+
+def expect(model, options, want):
+    """`want`: everything below /output and /errors."""
+    for ranks in (1, 3):
+        prefix = [] if ranks == 1 else [*MPIRUN, "-n", str(ranks)]
+        command = [*prefix, TSBATCH, os.path.join(TESTS, "data", model + ".pt"), "data.h5", "-o", "out.h5", "--overwrite", "-q", *options]
+        code, text = run(command)
+        label = f"{model} {' '.join(options)} on {ranks} ranks"
+        if not tally.check(code == 0, f"{label}: exit code {code}: {text[-800:]}"):
+            continue
+        got = read("out.h5")
+        tally.check(got.pop("complete"), f"{label}: not complete")
+        tally.check(set(got) == set(want), f"{label}: has {sorted(got)}, expected {sorted(want)}")
+        for name in set(got) & set(want):
+            tally.check(same(got[name], want[name]), f"{label}: {name} is {got[name]!r}, expected {want[name]!r}"[:2000])
+
+
+def main():
+    folder = tempfile.mkdtemp()
+    os.chdir(folder)
+    try:
+        write_data()
+        z = X + Y.astype(np.float32)
+        expect("named", [], {"output/twice": 2 * z, "output/total": z.sum(1)})
+        expect("named", ["-i", "scale=/x", "-b", "7"], {"output/twice": 2 * z * X, "output/total": (z * X).sum(1)})
+        expect("nested", ["-i", "x=/x"], {"output/0/double": 2 * X, "output/0/positive": X > 0, "output/1/0": X.sum(1),
+                                          "output/1/1": X.astype(np.int64)})
+        expect("numbers", ["--per-sample"], {"output/0": X.astype(np.float64).sum(1) * COUNTS, "output/1": COUNTS + 1, "output/2": COUNTS > 2})
+        expect("ragged", ["-i", "x=/x", "--per-sample"], {"output": [row[row > 0] for row in X]})
+        for name, images in (("plain", PLAIN), ("sized", SIZED)):
+            expect("images", ["-i", f"images=/{name}", "-b", "8"],
+                   {"output/mean": np.array([v.mean() for v in images]), "output/above": [v[v > v.mean()] for v in images]})
+        # Every call starts from what is in the file; with --stateful it counts on: 4 batches.
+        ones = np.ones((N, 1), np.float32)
+        expect("counting", ["-i", "x=/x", "-b", "16"], {"output": X + 2 * ones})
+        expect("counting", ["-i", "x=/x", "-b", "16", "--stateful"], {"output": X + 2 * (1 + np.arange(N) // 16)[:, None].astype(np.float32)})
+        # The last batch is padded, and what the padding gives is dropped.
+        expect("counting", ["-i", "x=/x", "-b", "16", "--pad-last"], {"output": X + 2 * ones})
+        expect("nested", ["-i", "x=/x", "--range", "10:35"], {"output/0/double": 2 * X[10:35], "output/0/positive": X[10:35] > 0,
+                                                             "output/1/0": X[10:35].sum(1), "output/1/1": X[10:35].astype(np.int64)})
+        raising = [TSBATCH, os.path.join(TESTS, "data", "raising.pt"), "data.h5", "-o", "out.h5", "--overwrite", "-q", "-b", "1", "--on-error", "skip"]
+        code, text = run([*raising, "-i", "x=/signed"])
+        if tally.check(code == 0, f"skipped errors: exit code {code}: {text}"):
+            got = read("out.h5")
+            tally.check(np.array_equal(np.isnan(got["output"]).all(1), BAD), "skipped errors: rows that raised are NaN, no others")
+            tally.check(np.array_equal(got["output"][~BAD], 2 * SIGNED[~BAD]), "skipped errors: rows that did not raise")
+            tally.check(sorted(got["errors/first_row"]) == list(np.flatnonzero(BAD)), f"skipped errors: {got['errors/first_row']}")
+        code, text = run([*raising, "-i", "x=/signed", "--max-errors", "3"])
+        tally.check(code == 5 and "--max-errors 3" in text, f"--max-errors: exit code {code}: {text}")
+        code, text = run([*raising, "-i", "x=/signed", "-b", "60"])
+        tally.check(code == 5 and "every call raised" in text, f"nothing but errors: exit code {code}: {text}")
+    finally:
+        os.chdir("/")
+        shutil.rmtree(folder, ignore_errors=True)
+    return tally.finish(60)
+
+
+sys.exit(main())
