@@ -12,7 +12,7 @@ enum { TABLE_SLOTS = 1 << 14 }; // more than twice the rows of ops.def
 static const OpBinding *const families[] = {
     OPS_SCALAR, OPS_CONTAINER, OPS_STRING, OPS_VIEW,      OPS_CREATE, OPS_INDEX, OPS_POINTWISE, OPS_REDUCE,
     OPS_MATMUL, OPS_CONV,      OPS_NORM,   OPS_RNN,       OPS_ATTENTION, OPS_RANDOM, OPS_FUSED, OPS_MISC,
-    OPS_TENSOR, OPS_SPLIT,     OPS_DICT,   OPS_COMPOSE, OPS_TRANSFORMER, OPS_POOL,      OPS_RESIZE,
+    OPS_TENSOR, OPS_SPLIT,     OPS_DICT,   OPS_COMPOSE, OPS_PART, OPS_DROPOUT, OPS_SAMPLE, OPS_MATH, OPS_VIEW_COPY, OPS_TRANSFORMER, OPS_POOL,      OPS_RESIZE,
 };
 static const OpBinding *table[TABLE_SLOTS]; // built once, then read-only
 static pthread_once_t table_once = PTHREAD_ONCE_INIT;

@@ -3,6 +3,7 @@
 #include "worker/op_util.h"
 
 #include "kernels/copy.h"
+#include "kernels/half.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -210,6 +211,11 @@ Status tensor_copy_as(Lane *lane, Tensor *t, DType dtype, int64_t format, Tensor
     return ST_OK;
 }
 
+float round_to(DType t, float x)
+{
+    return t == DT_F16 ? f16_to_float(f16_from_float(x)) : t == DT_BF16 ? bf16_to_float(bf16_from_float(x)) : x;
+}
+
 // Limits of what PyTorch lets a number become.
 static const struct { DType dtype; double lowest, highest; const char *name; } NUMBER_LIMITS[] = {
     {DT_U8, -255, 255, "uint8_t"}, {DT_I8, -128, 127, "int8_t"}, {DT_I16, -32768, 32767, "int16_t"},
@@ -304,4 +310,17 @@ Status tensor_fill(Tensor *t, IValue number)
     }
     View from = {.data = &element, .dtype = (uint8_t)dtype, .layout = LAYOUT_STRIDED};
     return copy_convert(&t->view, &from);
+}
+
+Status tensor_truth(Lane *lane, const Tensor *t, bool *out)
+{
+    int64_t n = tensor_numel(t);
+    if (n != 1)
+        return op_raise(n == 0 ? "Boolean value of Tensor with no values is ambiguous"
+                               : "Boolean value of Tensor with more than one value is ambiguous");
+    IValue item;
+    TRY(tensor_item(lane, t, &item));
+    *out = item.tag == TAG_COMPLEX ? item.as.complex->re != 0 || item.as.complex->im != 0 : arg_double(item) != 0;
+    value_release(item);
+    return ST_OK;
 }

@@ -5,8 +5,9 @@
 #include "worker/op.h"
 
 // The head of an operator function.
-#define OP_FN(name) static Status name(__attribute__((unused)) Lane *lane, __attribute__((unused)) Site *site, \
-                                       __attribute__((unused)) const IValue *args, __attribute__((unused)) IValue *rets)
+#define OP_GLOBAL(name) Status name(__attribute__((unused)) Lane *lane, __attribute__((unused)) Site *site, \
+                                    __attribute__((unused)) const IValue *args, __attribute__((unused)) IValue *rets)
+#define OP_FN(name) static OP_GLOBAL(name)
 
 // torch.memory_format as programs see it.
 enum { FORMAT_CONTIGUOUS = 0, FORMAT_PRESERVE = 1, FORMAT_CHANNELS_LAST = 2, FORMAT_CHANNELS_LAST_3D = 3 };
@@ -49,8 +50,13 @@ Status tensor_new_like(Lane *lane, const Tensor *like, DType dtype, int64_t form
 // A copy in another dtype and memory format (PRESERVE: the order of dimensions of `t`).
 Status tensor_copy_as(Lane *lane, Tensor *t, DType dtype, int64_t format, Tensor **out);
 
+// The number of dtype float16 or bfloat16 nearest to x; x for the others.
+float round_to(DType t, float x);
+
 // t[…] = number. ST_RAISED when an integer dtype cannot hold it.
 Status tensor_fill(Tensor *t, IValue number);
+// bool(t): ST_RAISED unless there is one element.
+Status tensor_truth(Lane *lane, const Tensor *t, bool *out);
 static inline bool tensor_is_contiguous(const Tensor *t) { return view_is_contiguous(&t->view); }
 
 // First byte of element i of a contiguous tensor.

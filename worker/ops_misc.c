@@ -95,14 +95,8 @@ OP_FN(op_warn) // once per lane: a batch job would repeat it for every batch
 OP_FN(op_assert_tensor) // _assert_async: the one element must not be zero
 {
     Str message = site->arg_count > 1 && args[1].tag == TAG_STR ? str_of_value(args[1]) : STR("Expected Tensor with single nonzero value, but got zero");
-    const Tensor *t = args[0].as.tensor;
-    int64_t n = tensor_numel(t);
-    if (n != 1)
-        return op_raise(n ? "Boolean value of Tensor with more than one value is ambiguous" : "Boolean value of Tensor with no values is ambiguous");
-    IValue item;
-    TRY(tensor_item(lane, t, &item));
-    bool holds = item.tag == TAG_COMPLEX ? item.as.complex->re != 0 || item.as.complex->im != 0 : arg_double(item) != 0;
-    value_release(item);
+    bool holds;
+    TRY(tensor_truth(lane, args[0].as.tensor, &holds));
     if (!holds)
         return op_raise(STR_FMT, STR_ARG(message));
     if (site->ret_count) // _functional_assert_async hands its token on
@@ -131,6 +125,14 @@ OP_FN(op_assert_metadata)
     }
     if (args[3].tag != TAG_NONE && args[3].as.i != v->dtype)
         return op_raise("Tensor dtype mismatch! Expected: %s, Got: %s", dtype_torch_name((DType)args[3].as.i), dtype_torch_name((DType)v->dtype));
+    return ST_OK;
+}
+
+OP_FN(op_make_token)
+{
+    Tensor *t;
+    TRY(tensor_new(lane, DT_F32, 1, &(int64_t){0}, &t));
+    rets[0] = value_tensor_take(t);
     return ST_OK;
 }
 
@@ -212,7 +214,7 @@ const OpBinding OPS_MISC[] = {
     ROW("aten::warn", op_warn), ROW("aten::_assert_async", op_assert_tensor), ROW("aten::_assert_async.msg", op_assert_tensor),
     ROW("aten::_functional_assert_async.msg", op_assert_tensor), ROW("aten::_assert_scalar", op_assert_scalar),
     ROW("aten::_assert_tensor_metadata", op_assert_metadata), ROW("aten::sym_constrain_range", op_constrain_range),
-    ROW("aten::sym_constrain_range_for_size", op_constrain_range),
+    ROW("aten::sym_constrain_range_for_size", op_constrain_range), ROW("aten::_make_dep_token", op_make_token),
     ROW("aten::is_grad_enabled", answer_true), ROW("aten::set_grad_enabled", no_effect), ROW("aten::is_scripting", answer_true),
     ROW("aten::_get_tracing_state", answer_false), ROW("aten::is_autocast_enabled", answer_false),
     ROW("aten::is_autocast_cpu_enabled", answer_false), ROW("aten::get_autocast_dtype", op_autocast_dtype),

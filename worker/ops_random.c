@@ -1,9 +1,8 @@
-// Operator bindings: random numbers and dropout, drawing what PyTorch's CPU kernels draw (torchscript.md §7.7, §7.8).
+// Operator bindings: random numbers, drawing what PyTorch's CPU kernels draw (torchscript.md §7.8).
 // Elements are drawn one after the other in the order of memory.
 #include "worker/op_util.h"
 
 #include "kernels/copy.h"
-#include "kernels/half.h"
 #include "worker/random.h"
 
 #include <math.h>
@@ -20,12 +19,6 @@ typedef struct Draw {
     uint64_t range;
     DType dtype; // of the tensor
 } Draw;
-
-// The float16 or bfloat16 nearest to x, or x.
-static float round_to(DType t, float x)
-{
-    return t == DT_F16 ? f16_to_float(f16_from_float(x)) : t == DT_BF16 ? bf16_to_float(bf16_from_float(x)) : x;
-}
 
 static double draw_uniform(Generator *g, const Draw *d)
 {
@@ -199,17 +192,6 @@ static Status fill_between(Lane *lane, Generator *g, Tensor *t, int64_t low, int
 
 // ---- Arguments ----------------------------------------------------------------------------------------------------------
 
-// The generator of the call: an argument, or the lane's.
-static Status the_generator(Lane *lane, const Site *site, const IValue *args, Generator **out)
-{
-    for (uint32_t i = 0; i < site->arg_count; i++)
-        if (args[i].tag == TAG_GENERATOR) {
-            *out = (Generator *)args[i].as.obj;
-            return ST_OK;
-        }
-    return lane_generator(lane, out);
-}
-
 static Status ret_self(IValue self, Status status, IValue *ret)
 {
     if (status == ST_OK)
@@ -304,7 +286,7 @@ OP_FN(op_fill_)
 {
     const Filler *f = site->op->data;
     Generator *g;
-    TRY(the_generator(lane, site, args, &g));
+    TRY(call_generator(lane, site, args, &g));
     return ret_self(args[0], f->fill(lane, g, args[0].as.tensor, args), rets);
 }
 
@@ -314,7 +296,7 @@ OP_FN(op_filled)
     const Filler *f = site->op->data;
     Generator *g;
     Tensor *t;
-    TRY(the_generator(lane, site, args, &g));
+    TRY(call_generator(lane, site, args, &g));
     TRY(tensor_new_like(lane, args[0].as.tensor, tensor_dtype(args[0].as.tensor), FORMAT_PRESERVE, &t));
     return ret_made(t, f->fill(lane, g, t, args), rets);
 }
@@ -324,7 +306,7 @@ OP_FN(op_bernoulli) // of self's own probabilities
     Generator *g;
     Tensor *t;
     IValue both[2] = {args[0], args[0]};
-    TRY(the_generator(lane, site, args, &g));
+    TRY(call_generator(lane, site, args, &g));
     TRY(tensor_new_like(lane, args[0].as.tensor, tensor_dtype(args[0].as.tensor), FORMAT_CONTIGUOUS, &t));
     return ret_made(t, filler_bernoulli(lane, g, t, both), rets);
 }
@@ -344,7 +326,7 @@ OP_FN(op_make)
     const Maker *m = site->op->data;
     Generator *g;
     Tensor *t;
-    TRY(the_generator(lane, site, args, &g));
+    TRY(call_generator(lane, site, args, &g));
     DType natural = m->like ? tensor_dtype(args[0].as.tensor) : m->kind == MAKE_BETWEEN ? DT_I64 : DT_F32;
     DType dtype = arg_dtype_or(args[m->dtype], natural);
     TRY(check_dtype(dtype));
@@ -377,7 +359,7 @@ OP_FN(op_randperm)
     int64_t n = args[0].as.i;
     DType dtype = arg_dtype_or(args[site->arg_count == 6 ? 2 : 1], DT_I64); // the generator may stand before it
     TRY(check_dtype(dtype));
-    TRY(the_generator(lane, site, args, &g));
+    TRY(call_generator(lane, site, args, &g));
     TRY(tensor_new(lane, DT_I64, 1, &n, &t));
     int64_t *p = t->view.data;
     for (int64_t i = 0; i < n; i++)
@@ -400,7 +382,7 @@ OP_FN(op_normal)
 {
     Generator *g;
     Tensor *t;
-    TRY(the_generator(lane, site, args, &g));
+    TRY(call_generator(lane, site, args, &g));
     if (args[0].tag != TAG_TENSOR && args[1].tag != TAG_TENSOR) { // mean, std, size, generator, dtype
         int64_t size[VIEW_MAX_DIMS];
         int n;
@@ -457,297 +439,6 @@ OP_FN(op_normal)
     return ret_made(t, status, rets);
 }
 
-// ---- Dropout ------------------------------------------------------------------------------------------------------------
-
-typedef struct DropoutKind { bool feature, alpha, in_place; } DropoutKind;
-
-// out[i] = x[i] * noise[i] + shift, rounded to the dtype after each step; noise[i] is 0 or 1 here, scaled on the way.
-static void apply_noise(double *x, const double *noise, int64_t n, int64_t repeat, double p, bool alpha, DType t)
-{
-    const double slope = 1.7580993408473766; // alpha of SELU times its scale
-    double a = 1 / sqrt((slope * slope * p + 1) * (1 - p)), scale = slope * a, shift = slope * a * p;
-    bool exact = t == DT_F64;
-#define ROUND(v) (exact ? (v) : (double)round_to(t, (float)(v)))
-    double kept = ROUND(1 / ROUND(1 - p)), factor[2] = {0, alpha ? ROUND(a) : kept}, offset[2] = {0, 0};
-    if (alpha)
-        for (int k = 0; k < 2; k++)
-            offset[k] = ROUND(ROUND((k - 1) * ROUND(scale)) + ROUND(shift));
-    for (int64_t i = 0; i < n; i++) {
-        int k = noise[i / repeat] != 0;
-        x[i] = ROUND(x[i] * factor[k]);
-        if (alpha)
-            x[i] = ROUND(x[i] + offset[k]);
-    }
-#undef ROUND
-}
-
-// input, p, train. Not training, p == 0 or nothing to drop: the input itself.
-OP_FN(op_dropout)
-{
-    const DropoutKind *kind = site->op->data;
-    Tensor *t = args[0].as.tensor, *wide, *out = t;
-    if (!args[2].as.b) {
-        rets[0] = value_retain(args[0]);
-        return ST_OK;
-    }
-    double p = arg_double(args[1]);
-    if (!(p >= 0 && p <= 1))
-        return op_raise("dropout probability has to be between 0 and 1, but got %g", p);
-    TRY(tensor_make_plain(lane, t));
-    int64_t n = tensor_numel(t);
-    if (p == 0 || n == 0) {
-        rets[0] = value_retain(args[0]);
-        return ST_OK;
-    }
-    if (!dtype_is_floating(tensor_dtype(t)))
-        return op_raise("result type Float can't be cast to the desired output type %s", dtype_torch_name(tensor_dtype(t)));
-    if (kind->feature && t->view.ndim < 2)
-        return op_raise("Feature dropout requires at least 2 dimensions in the input");
-    Generator *g;
-    TRY(lane_generator(lane, &g));
-    // Features: one draw for each of the first two dimensions. Otherwise one per element, in logical order.
-    int64_t repeat = kind->feature ? n / (t->view.size[0] * t->view.size[1]) : 1;
-    TRY(tensor_copy_as(lane, t, DT_F64, FORMAT_CONTIGUOUS, &wide));
-    Status status = ST_OK;
-    double *noise = NULL;
-    if (p == 1) {
-        status = tensor_fill(wide, value_int(0));
-    } else if (!(noise = malloc((size_t)(n / repeat) * sizeof *noise))) {
-        status = status_no_memory((size_t)(n / repeat) * sizeof *noise);
-    } else {
-        for (int64_t i = 0; i < n / repeat; i++)
-            noise[i] = random_uniform_f64(g) < 1 - p;
-        apply_noise(wide->view.data, noise, n, repeat, p, kind->alpha, tensor_dtype(t));
-    }
-    free(noise);
-    if (status == ST_OK && !kind->in_place)
-        status = tensor_new_like(lane, t, tensor_dtype(t), FORMAT_PRESERVE, &out);
-    else if (status == ST_OK)
-        status = tensor_make_writable(t);
-    if (status == ST_OK) {
-        status = tensor_copy_into(lane, out, wide);
-        if (status == ST_OK)
-            rets[0] = kind->in_place ? value_retain(args[0]) : value_tensor_take(out);
-        else if (!kind->in_place)
-            tensor_release(out);
-    }
-    tensor_release(wide);
-    return status;
-}
-
-// native_dropout: the mask is a result too.
-OP_FN(op_native_dropout)
-{
-    double p = arg_double(args[1]);
-    Tensor *t = args[0].as.tensor, *mask, *wide, *out;
-    bool train = args[2].tag == TAG_NONE || args[2].as.b;
-    Generator *g;
-    TRY(lane_generator(lane, &g));
-    TRY(tensor_new_like(lane, t, DT_BOOL, FORMAT_PRESERVE, &mask));
-    Status status = tensor_copy_as(lane, t, DT_F64, FORMAT_PRESERVE, &wide);
-    if (status != ST_OK) {
-        tensor_release(mask);
-        return status;
-    }
-    for (int64_t i = 0, n = tensor_numel(t); i < n; i++) {
-        bool keep = !train || random_uniform_f64(g) < 1 - p;
-        ((bool *)mask->view.data)[i] = keep;
-        if (train)
-            ((double *)wide->view.data)[i] *= keep ? (p == 1 ? 0 : (double)(1 / (float)(1 - p))) : 0;
-    }
-    status = tensor_new_like(lane, t, tensor_dtype(t), FORMAT_PRESERVE, &out);
-    if (status == ST_OK && (status = tensor_copy_into(lane, out, wide)) != ST_OK)
-        tensor_release(out);
-    tensor_release(wide);
-    if (status != ST_OK) {
-        tensor_release(mask);
-        return status;
-    }
-    rets[0] = value_tensor_take(out);
-    rets[1] = value_tensor_take(mask);
-    return ST_OK;
-}
-
-// rrelu: self, lower, upper, training, generator; `data` true: in place. Evaluation uses the middle slope.
-OP_FN(op_rrelu)
-{
-    bool in_place = *(const bool *)site->op->data;
-    Tensor *t = args[0].as.tensor, *wide, *out = t;
-    double lower = arg_double(args[1]), upper = arg_double(args[2]);
-    DType dtype = tensor_dtype(t);
-    Generator *g;
-    TRY(the_generator(lane, site, args, &g));
-    TRY(tensor_copy_as(lane, t, DT_F64, FORMAT_PRESERVE, &wide));
-    double *x = wide->view.data;
-    for (int64_t i = 0, n = tensor_numel(t); i < n; i++)
-        if (x[i] <= 0) {
-            double slope = args[3].as.b ? random_uniform_f64(g) * (upper - lower) + lower : (lower + upper) / 2;
-            x[i] *= dtype == DT_F64 ? slope : (double)(float)slope;
-        }
-    Status status = in_place ? ST_OK : tensor_new_like(lane, t, dtype, FORMAT_PRESERVE, &out);
-    if (status == ST_OK) {
-        status = tensor_copy_into(lane, out, wide);
-        if (status == ST_OK)
-            rets[0] = in_place ? value_retain(args[0]) : value_tensor_take(out);
-        else if (!in_place)
-            tensor_release(out);
-    }
-    tensor_release(wide);
-    return status;
-}
-
-// ---- Drawing by weight --------------------------------------------------------------------------------------------------
-
-typedef struct Ranked { double key; int64_t index; } Ranked;
-
-static int by_key_down(const void *a, const void *b)
-{
-    const Ranked *x = a, *y = b;
-    return x->key != y->key ? (x->key < y->key ? 1 : -1) : (x->index > y->index) - (x->index < y->index);
-}
-
-// Without replacement: the largest of weight / exponential.
-static void draw_distinct(Generator *g, const double *weight, int64_t rows, int64_t n, int64_t draws, DType t, Ranked *ranked, int64_t *out)
-{
-    for (int64_t r = 0; r < rows; r++) {
-        for (int64_t i = 0; i < n; i++) {
-            double e = -log1p(-random_uniform_f64(g));
-            e = t == DT_F64 ? e : (double)round_to(t, (float)e);
-            ranked[i] = (Ranked){t == DT_F64 ? weight[r * n + i] / e : (double)round_to(t, (float)(weight[r * n + i] / e)), i};
-        }
-        qsort(ranked, (size_t)n, sizeof *ranked, by_key_down);
-        for (int64_t k = 0; k < draws; k++)
-            out[r * draws + k] = ranked[k].index;
-    }
-}
-
-static void draw_replaced(Generator *g, const double *weight, int64_t rows, int64_t n, int64_t draws, DType t, Ranked *cumulative, int64_t *out)
-{
-    for (int64_t r = 0; r < rows; r++) {
-        double sum = 0;
-        for (int64_t i = 0; i < n; i++) {
-            sum += weight[r * n + i];
-            sum = t == DT_F64 ? sum : (double)round_to(t, (float)sum);
-            cumulative[i].key = sum;
-        }
-        for (int64_t i = 0; i < n; i++)
-            cumulative[i].key = t == DT_F64 ? cumulative[i].key / sum : (double)round_to(t, (float)(cumulative[i].key / sum));
-        cumulative[n - 1].key = 1;
-        for (int64_t k = 0; k < draws; k++) {
-            double u = random_uniform_f64(g);
-            int64_t left = 0, right = n;
-            while (left < right) {
-                int64_t middle = left + (right - left) / 2;
-                if (cumulative[middle].key < u)
-                    left = middle + 1;
-                else
-                    right = middle;
-            }
-            out[r * draws + k] = left;
-        }
-    }
-}
-
-OP_FN(op_multinomial) // self, num_samples, replacement, generator
-{
-    Tensor *t = args[0].as.tensor, *wide, *out = NULL;
-    const View *v = &t->view;
-    int64_t draws = args[1].as.i;
-    bool replace = args[2].as.b;
-    Generator *g;
-    TRY(the_generator(lane, site, args, &g));
-    if (v->ndim < 1 || v->ndim > 2)
-        return op_raise("prob_dist must be 1 or 2 dim");
-    if (!dtype_is_floating(tensor_dtype(t)))
-        return op_raise("multinomial only supports floating-point dtypes for input, got: %s", dtype_torch_name(tensor_dtype(t)));
-    int64_t n = v->size[v->ndim - 1], rows = v->ndim == 2 ? v->size[0] : 1;
-    if (draws <= 0)
-        return op_raise("cannot sample n_sample <= 0 samples");
-    if (!replace && draws > n)
-        return op_raise("cannot sample n_sample > prob_dist.size(-1) samples without replacement");
-    TRY(tensor_copy_as(lane, t, DT_F64, FORMAT_CONTIGUOUS, &wide));
-    const double *weight = wide->view.data;
-    Status status = ST_OK;
-    for (int64_t r = 0; r < rows && status == ST_OK; r++) {
-        double sum = 0;
-        for (int64_t i = 0; i < n && status == ST_OK; i++) {
-            sum += weight[r * n + i];
-            if (!(weight[r * n + i] >= 0) || isinf(weight[r * n + i]))
-                status = op_raise("probability tensor contains either `inf`, `nan` or element < 0");
-        }
-        if (status == ST_OK && sum <= 0)
-            status = op_raise("invalid multinomial distribution (sum of probabilities <= 0)");
-    }
-    int64_t size[2] = {rows, draws};
-    if (status == ST_OK)
-        status = tensor_new(lane, DT_I64, v->ndim, v->ndim == 2 ? size : size + 1, &out);
-    if (status == ST_OK) {
-        Ranked *work = malloc((size_t)(n + 1) * sizeof *work);
-        if (!work)
-            status = status_no_memory((size_t)(n + 1) * sizeof *work);
-        else
-            (replace ? draw_replaced : draw_distinct)(g, weight, rows, n, draws, tensor_dtype(t), work, out->view.data);
-        free(work);
-    }
-    tensor_release(wide);
-    if (status != ST_OK) {
-        if (out)
-            tensor_release(out);
-        return status;
-    }
-    rets[0] = value_tensor_take(out);
-    return ST_OK;
-}
-
-// One Poisson number: by multiplication for small rates, else Hörmann's transformed rejection (PTRS, 1993).
-static double poisson(Generator *g, double rate)
-{
-    if (rate == 0)
-        return 0;
-    if (rate < 10) {
-        double limit = exp(-rate), product = 1;
-        for (int64_t count = 0;; count++) {
-            product *= random_uniform_f64(g);
-            if (product <= limit)
-                return (double)count;
-        }
-    }
-    double root = sqrt(rate), log_rate = log(rate), b = 0.931 + 2.53 * root, a = -0.059 + 0.02483 * b;
-    double inverse_alpha = 1.1239 + 1.1328 / (b - 3.4), ratio = 0.9277 - 3.6224 / (b - 2);
-    for (;;) {
-        double u = random_uniform_f64(g) - 0.5, v = random_uniform_f64(g), us = 0.5 - fabs(u);
-        double k = floor((2 * a / us + b) * u + rate + 0.43);
-        if (us >= 0.07 && v <= ratio)
-            return k;
-        if (k < 0 || (us < 0.013 && v > us))
-            continue;
-        if (log(v) + log(inverse_alpha) - log(a / (us * us) + b) <= -rate + k * log_rate - lgamma(k + 1))
-            return k;
-    }
-}
-
-OP_FN(op_poisson)
-{
-    Tensor *t = args[0].as.tensor, *wide, *made;
-    Generator *g;
-    TRY(the_generator(lane, site, args, &g));
-    TRY(tensor_copy_as(lane, t, DT_F64, FORMAT_CONTIGUOUS, &wide));
-    double *rate = wide->view.data;
-    Status status = ST_OK;
-    for (int64_t i = 0, n = tensor_numel(t); i < n && status == ST_OK; i++) {
-        if (!(rate[i] >= 0))
-            status = op_raise("invalid Poisson rate, expected rate to be non-negative");
-        else
-            rate[i] = poisson(g, rate[i]);
-    }
-    if (status == ST_OK)
-        status = tensor_to_dtype(lane, wide, tensor_dtype(t), &made);
-    tensor_release(wide);
-    TRY(status);
-    rets[0] = value_tensor_take(made);
-    return ST_OK;
-}
-
 // ---- Generators ---------------------------------------------------------------------------------------------------------
 
 OP_FN(op_manual_seed)
@@ -783,13 +474,8 @@ OP_FN(op_initial_seed)
 #define FILL_ROWS(name, filler)                                                                                        \
     {"aten::" name "_", op_fill_, OP_WRITES_ARG0, &(const Filler){filler}, NULL}, {"aten::" name, op_filled, 0, &(const Filler){filler}, NULL}
 #define MAKE(name, ...) {name, op_make, 0, &(const Maker){__VA_ARGS__}, NULL}
-#define DROP(name, feature, alpha)                                                                                     \
-    {"aten::" name, op_dropout, OP_PRIVATE_LAYOUT, &(const DropoutKind){feature, alpha, false}, NULL},                 \
-        {"aten::" name "_", op_dropout, OP_PRIVATE_LAYOUT, &(const DropoutKind){feature, alpha, true}, NULL}
 
 const OpBinding OPS_RANDOM[] = {
-    DROP("dropout", false, false), DROP("feature_dropout", true, false), DROP("alpha_dropout", false, true),
-    DROP("feature_alpha_dropout", true, true), ROW("aten::native_dropout", op_native_dropout),
     FILL_ROWS("uniform", filler_uniform), FILL_ROWS("exponential", filler_exponential), FILL_ROWS("geometric", filler_geometric),
     FILL_ROWS("cauchy", filler_cauchy), FILL_ROWS("log_normal", filler_log_normal), FILL_ROWS("random", filler_random),
     {"aten::random_.to", op_fill_, OP_WRITES_ARG0, &(const Filler){filler_random_to}, NULL},
@@ -824,8 +510,6 @@ const OpBinding OPS_RANDOM[] = {
     ROW("aten::randperm", op_randperm), ROW("aten::randperm.generator", op_randperm),
     ROW("aten::normal.Tensor_float", op_normal), ROW("aten::normal.float_Tensor", op_normal),
     ROW("aten::normal.Tensor_Tensor", op_normal), ROW("aten::normal.float_float", op_normal),
-    ROW("aten::multinomial", op_multinomial), ROW("aten::poisson", op_poisson),
-    {"aten::rrelu", op_rrelu, 0, &(const bool){false}, NULL}, {"aten::rrelu_", op_rrelu, OP_WRITES_ARG0, &(const bool){true}, NULL},
     ROW("aten::manual_seed", op_manual_seed), ROW("aten::manual_seed.generator", op_generator_seed),
     ROW("aten::Generator", op_generator), ROW("aten::initial_seed", op_initial_seed),
     {0},

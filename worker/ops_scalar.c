@@ -1,33 +1,8 @@
-// Operator bindings: numbers. Arithmetic, comparisons, conversions and math.* of int, float, bool, complex and Scalar.
+// Operator bindings: numbers. Arithmetic, comparisons and conversions of int, float, bool, complex and Scalar.
 // The semantics are C++'s on int64_t and double where TorchScript uses them (torchscript.md §7.4, §14.1).
-#include "worker/op_util.h"
+#include "worker/op_number.h"
 
-#include <complex.h>
-#include <math.h>
 #include <stdlib.h>
-#undef complex // a field of IValue has that name
-
-static bool is_integral(IValue v) { return v.tag == TAG_INT || v.tag == TAG_BOOL; }
-
-static double _Complex arg_complex(IValue v)
-{
-    double _Complex z;
-    __real__ z = v.tag == TAG_COMPLEX ? v.as.complex->re : arg_double(v);
-    __imag__ z = v.tag == TAG_COMPLEX ? v.as.complex->im : 0;
-    return z;
-}
-
-static Status ret_complex(double _Complex z, IValue *ret) { return value_complex(creal(z), cimag(z), ret); }
-
-// What C leaves undefined is what x86 does: the smallest int.
-static int64_t int_of_double(double x)
-{
-    return x >= -9223372036854775808.0 && x < 9223372036854775808.0 ? (int64_t)x : INT64_MIN;
-}
-
-static int64_t wrapping_add(int64_t x, int64_t y) { return (int64_t)((uint64_t)x + (uint64_t)y); }
-static int64_t wrapping_sub(int64_t x, int64_t y) { return (int64_t)((uint64_t)x - (uint64_t)y); }
-static int64_t wrapping_mul(int64_t x, int64_t y) { return (int64_t)((uint64_t)x * (uint64_t)y); }
 
 // ---- Operators of two numbers -------------------------------------------------------------------------------------------
 
@@ -174,14 +149,6 @@ static double _Complex complex_add(double _Complex x, double _Complex y) { retur
 static double _Complex complex_sub(double _Complex x, double _Complex y) { return x - y; }
 static double _Complex complex_mul(double _Complex x, double _Complex y) { return x * y; }
 
-static double _Complex make_complex(double re, double im)
-{
-    double _Complex z;
-    __real__ z = re;
-    __imag__ z = im;
-    return z;
-}
-
 // As PyTorch divides: straight from the definition.
 static double _Complex complex_div(double _Complex x, double _Complex y)
 {
@@ -189,11 +156,9 @@ static double _Complex complex_div(double _Complex x, double _Complex y)
     return make_complex((a * c + b * d) / norm, (b * c - a * d) / norm);
 }
 
-static double _Complex complex_log_base(double _Complex x, double _Complex y) { return clog(x) / clog(y); }
 
 static const NumberFns ADD = {add_int, add_float, complex_add}, SUB = {sub_int, sub_float, complex_sub},
                        MUL = {mul_int, mul_float, complex_mul}, DIV = {div_int, div_float, complex_div},
-                       POW = {NULL, NULL, cpow}, LOG_BASE = {NULL, NULL, complex_log_base},
                        FLOORDIV = {floordiv_int, floordiv_float, NULL}, REMAINDER = {remainder_int, remainder_float, NULL},
                        MIN = {min_int, min_float, NULL}, MAX = {max_int, max_float, NULL}, LT = {lt_int, lt_float, NULL},
                        GT = {gt_int, gt_float, NULL}, LE = {le_int, le_float, NULL}, GE = {ge_int, ge_float, NULL};
@@ -307,198 +272,6 @@ STR_COMPARE(gt_str, >)
 STR_COMPARE(le_str, <=)
 STR_COMPARE(ge_str, >=)
 
-// Operators on two numbers whose result is always a float: math.atan2 and the like.
-typedef struct FloatFn2 { double (*fn)(double, double); } FloatFn2;
-
-static double log_base(double x, double base) { return log(x) / log(base); }
-
-OP_FN(float_binary)
-{
-    const FloatFn2 *f = site->op->data;
-    rets[0] = value_float(f->fn(arg_double(args[0]), arg_double(args[1])));
-    return ST_OK;
-}
-
-OP_FN(pow_int_to_int)
-{
-    rets[0] = value_int(int_of_double(pow((double)args[0].as.i, (double)args[1].as.i)));
-    return ST_OK;
-}
-
-OP_FN(gcd_int)
-{
-    uint64_t x = (uint64_t)args[0].as.i, y = (uint64_t)args[1].as.i;
-    x = args[0].as.i < 0 ? 0 - x : x;
-    y = args[1].as.i < 0 ? 0 - y : y;
-    while (y) {
-        uint64_t rest = x % y;
-        x = y;
-        y = rest;
-    }
-    rets[0] = value_int((int64_t)x);
-    return ST_OK;
-}
-
-OP_FN(ldexp_float)
-{
-    int64_t e = args[1].as.i;
-    rets[0] = value_float(ldexp(args[0].as.f, e > INT32_MAX ? INT32_MAX : e < INT32_MIN ? INT32_MIN : (int)e));
-    return ST_OK;
-}
-
-OP_FN(polar_number)
-{
-    double r = arg_double(args[0]), phi = arg_double(args[1]);
-    return value_complex(r * cos(phi), r * sin(phi), &rets[0]);
-}
-
-// ---- Operators of one number --------------------------------------------------------------------------------------------
-
-// `fn` serves int and float arguments, `complex_fn` complex ones (NULL: there is no such overload).
-typedef struct FloatFn {
-    double (*fn)(double);
-    double _Complex (*complex_fn)(double _Complex);
-} FloatFn;
-
-OP_FN(float_unary)
-{
-    const FloatFn *f = site->op->data;
-    if (args[0].tag == TAG_COMPLEX) {
-        if (!f->complex_fn)
-            return op_raise("unsupported operand type: complex number");
-        return ret_complex(f->complex_fn(arg_complex(args[0])), &rets[0]);
-    }
-    rets[0] = value_float(f->fn(arg_double(args[0])));
-    return ST_OK;
-}
-
-// The overloads on Scalar: libtorch rounds what is not complex to float32.
-OP_FN(float_unary_scalar)
-{
-    TRY(float_unary(lane, site, args, rets));
-    if (rets[0].tag == TAG_FLOAT)
-        rets[0].as.f = (double)(float)rets[0].as.f;
-    return ST_OK;
-}
-
-static double degrees(double x) { return x * 180.0 / M_PI; }
-static double radians(double x) { return x * M_PI / 180.0; }
-static double angle(double x) { return isnan(x) ? x : x < 0 ? M_PI : 0; }
-static double _Complex complex_log10(double _Complex z) { return clog(z) / M_LN10; }
-
-OP_FN(angle_complex)
-{
-    rets[0] = value_float(args[0].tag == TAG_COMPLEX ? carg(arg_complex(args[0])) : angle(arg_double(args[0])));
-    return ST_OK;
-}
-
-OP_FN(angle_scalar)
-{
-    TRY(angle_complex(lane, site, args, rets));
-    rets[0].as.f = (double)(float)rets[0].as.f;
-    return ST_OK;
-}
-
-// floor and ceil give ints.
-OP_FN(identity_int)
-{
-    rets[0] = value_int(arg_int(args[0]));
-    return ST_OK;
-}
-
-OP_FN(floor_number)
-{
-    rets[0] = is_integral(args[0]) ? value_int(arg_int(args[0])) : value_int(int_of_double(floor(args[0].as.f)));
-    return ST_OK;
-}
-
-OP_FN(ceil_number)
-{
-    rets[0] = is_integral(args[0]) ? value_int(arg_int(args[0])) : value_int(int_of_double(ceil(args[0].as.f)));
-    return ST_OK;
-}
-
-OP_FN(neg_number)
-{
-    if (args[0].tag == TAG_COMPLEX)
-        return ret_complex(-arg_complex(args[0]), &rets[0]);
-    rets[0] = args[0].tag == TAG_FLOAT ? value_float(-args[0].as.f) : value_int(wrapping_sub(0, arg_int(args[0])));
-    return ST_OK;
-}
-
-OP_FN(abs_number)
-{
-    if (args[0].tag == TAG_COMPLEX)
-        rets[0] = value_float(cabs(arg_complex(args[0])));
-    else if (args[0].tag == TAG_FLOAT)
-        rets[0] = value_float(fabs(args[0].as.f));
-    else
-        rets[0] = value_int(arg_int(args[0]) < 0 ? wrapping_sub(0, arg_int(args[0])) : arg_int(args[0]));
-    return ST_OK;
-}
-
-// The result of neg.Scalar and abs.Scalar is a float32 or a 32-bit int.
-static Status ret_narrow(Status status, IValue *ret)
-{
-    if (status == ST_OK && ret->tag == TAG_FLOAT)
-        ret->as.f = (double)(float)ret->as.f;
-    else if (status == ST_OK && ret->tag == TAG_INT)
-        ret->as.i = (int32_t)ret->as.i;
-    return status;
-}
-
-OP_FN(neg_scalar)
-{
-    return ret_narrow(neg_number(lane, site, args, rets), rets);
-}
-
-OP_FN(abs_scalar)
-{
-    return ret_narrow(abs_number(lane, site, args, rets), rets);
-}
-
-OP_FN(factorial_int)
-{
-    int64_t n = args[0].as.i;
-    if (n < 0)
-        return op_raise("factorial() not defined for negative values");
-    if (n > 66) // 66! and beyond are multiples of 2**64
-        n = 66;
-    int64_t product = 1;
-    for (int64_t i = 2; i <= n; i++)
-        product = wrapping_mul(product, i);
-    rets[0] = value_int(product);
-    return ST_OK;
-}
-
-OP_FN(modf_float)
-{
-    double whole, part = modf(args[0].as.f, &whole);
-    rets[0] = value_float(part);
-    rets[1] = value_float(whole);
-    return ST_OK;
-}
-
-OP_FN(frexp_float)
-{
-    int exponent = 0;
-    double mantissa = frexp(args[0].as.f, &exponent);
-    rets[0] = value_float(mantissa);
-    rets[1] = value_int(exponent);
-    return ST_OK;
-}
-
-#define CLASSIFY(name, any_or_all, test)                                                                               \
-    OP_FN(name)                                                                                                        \
-    {                                                                                                                  \
-        double _Complex z = arg_complex(args[0]);                                                                       \
-        rets[0] = value_bool(test(creal(z)) any_or_all test(cimag(z)));                                                \
-        return ST_OK;                                                                                                  \
-    }
-CLASSIFY(isnan_number, ||, isnan)
-CLASSIFY(isinf_number, ||, isinf)
-CLASSIFY(isfinite_number, &&, isfinite)
-
 // ---- Conversions --------------------------------------------------------------------------------------------------------
 
 OP_FN(bool_number)
@@ -531,15 +304,9 @@ static Status tensor_number(Lane *lane, IValue arg, IValue *out)
 
 OP_FN(bool_tensor)
 {
-    const Tensor *t = args[0].as.tensor;
-    int64_t n = tensor_numel(t);
-    if (n != 1)
-        return op_raise(n == 0 ? "Boolean value of Tensor with no values is ambiguous"
-                               : "Boolean value of Tensor with more than one value is ambiguous");
-    IValue item;
-    TRY(tensor_item(lane, t, &item));
-    rets[0] = value_bool(item.tag == TAG_COMPLEX ? arg_complex(item) != 0 : item.tag == TAG_FLOAT ? item.as.f != 0 : arg_int(item) != 0);
-    value_release(item);
+    bool truth;
+    TRY(tensor_truth(lane, args[0].as.tensor, &truth));
+    rets[0] = value_bool(truth);
     return ST_OK;
 }
 
@@ -698,17 +465,6 @@ OP_FN(derive_index)
         {symbol ".float_complex", on_number, 0, NULL, NULL}, {symbol ".complex_float", on_number, 0, NULL, NULL},      \
         {symbol ".bool", on_value, 0, NULL, NULL}, {symbol ".device", on_value, 0, NULL, NULL},                        \
         {symbol ".enum", on_value, 0, NULL, NULL}, {symbol ".str", on_value, 0, NULL, NULL}
-// math functions of one argument; FLOAT_2: of two.
-#define FLOAT_ROWS(symbol, fn)                                                                                         \
-    {symbol ".int", float_unary, 0, &(const FloatFn){fn, NULL}, NULL}, {symbol ".float", float_unary, 0, &(const FloatFn){fn, NULL}, NULL}, \
-        {symbol ".Scalar", float_unary_scalar, 0, &(const FloatFn){fn, NULL}, NULL}
-#define FLOAT_COMPLEX_ROWS(symbol, fn, complex_fn)                                                                     \
-    {symbol ".int", float_unary, 0, &(const FloatFn){fn, NULL}, NULL}, {symbol ".float", float_unary, 0, &(const FloatFn){fn, NULL}, NULL}, \
-        {symbol ".complex", float_unary, 0, &(const FloatFn){fn, complex_fn}, NULL},                                   \
-        {symbol ".Scalar", float_unary_scalar, 0, &(const FloatFn){fn, complex_fn}, NULL}
-#define FLOAT_2(name, fn) {name, float_binary, 0, &(const FloatFn2){fn}, NULL}
-#define FLOAT_2_ROWS(symbol, fn)                                                                                       \
-    FLOAT_2(symbol ".int", fn), FLOAT_2(symbol ".float", fn), FLOAT_2(symbol ".int_float", fn), FLOAT_2(symbol ".float_int", fn)
 #define ROW(name, fn) {name, fn, 0, NULL, NULL}
 
 const OpBinding OPS_SCALAR[] = {
@@ -730,45 +486,6 @@ const OpBinding OPS_SCALAR[] = {
     ROW("aten::__lshift__.int", lshift_int), ROW("aten::__rshift__.int", rshift_int),
     ROW("aten::divmod.int", divmod_int), ROW("aten::divmod.float", divmod_float),
     ROW("aten::divmod.int_float", divmod_float), ROW("aten::divmod.float_int", divmod_float),
-
-    FLOAT_2_ROWS("aten::pow", pow), FLOAT_2("aten::pow.Scalar_Scalar", pow), ROW("aten::pow.int_to_int", pow_int_to_int),
-    {"aten::pow.complex", number_complex, 0, &POW, NULL}, {"aten::pow.float_complex", number_complex, 0, &POW, NULL},
-    {"aten::pow.complex_float", number_complex, 0, &POW, NULL},
-    FLOAT_2_ROWS("aten::atan2", atan2), FLOAT_2("aten::atan2.Scalar_Scalar", atan2),
-    FLOAT_2_ROWS("aten::fmod", fmod), FLOAT_2("aten::fmod", fmod),
-    FLOAT_2_ROWS("aten::mathremainder", remainder), FLOAT_2("aten::mathremainder", remainder),
-    FLOAT_2_ROWS("aten::copysign", copysign), FLOAT_2("aten::copysign", copysign),
-    FLOAT_2("aten::log.int_int", log_base), FLOAT_2("aten::log.float_float", log_base),
-    FLOAT_2("aten::log.int_float", log_base), FLOAT_2("aten::log.float_int", log_base),
-    FLOAT_2("aten::log.Scalar_Scalar", log_base), {"aten::log.complex_complex", number_complex, 0, &LOG_BASE, NULL},
-    {"aten::log.int_complex", number_complex, 0, &LOG_BASE, NULL}, {"aten::log.complex_int", number_complex, 0, &LOG_BASE, NULL},
-    {"aten::log.float_complex", number_complex, 0, &LOG_BASE, NULL}, {"aten::log.complex_float", number_complex, 0, &LOG_BASE, NULL},
-    ROW("aten::gcd.int", gcd_int), ROW("aten::ldexp", ldexp_float), ROW("aten::polar.int", polar_number),
-    ROW("aten::polar.float", polar_number), ROW("aten::polar.int_float", polar_number),
-    ROW("aten::polar.float_int", polar_number), ROW("aten::polar.Scalar_Scalar", polar_number),
-
-    FLOAT_COMPLEX_ROWS("aten::sin", sin, csin), FLOAT_COMPLEX_ROWS("aten::cos", cos, ccos),
-    FLOAT_COMPLEX_ROWS("aten::tan", tan, ctan), FLOAT_COMPLEX_ROWS("aten::asin", asin, casin),
-    FLOAT_COMPLEX_ROWS("aten::acos", acos, cacos), FLOAT_COMPLEX_ROWS("aten::atan", atan, catan),
-    FLOAT_COMPLEX_ROWS("aten::sinh", sinh, csinh), FLOAT_COMPLEX_ROWS("aten::cosh", cosh, ccosh),
-    FLOAT_COMPLEX_ROWS("aten::tanh", tanh, ctanh), FLOAT_COMPLEX_ROWS("aten::asinh", asinh, casinh),
-    FLOAT_COMPLEX_ROWS("aten::acosh", acosh, cacosh), FLOAT_COMPLEX_ROWS("aten::atanh", atanh, catanh),
-    FLOAT_COMPLEX_ROWS("aten::exp", exp, cexp), FLOAT_COMPLEX_ROWS("aten::log", log, clog),
-    FLOAT_COMPLEX_ROWS("aten::log10", log10, complex_log10), FLOAT_COMPLEX_ROWS("aten::sqrt", sqrt, csqrt),
-    FLOAT_ROWS("aten::expm1", expm1), FLOAT_ROWS("aten::log1p", log1p), FLOAT_ROWS("aten::erf", erf),
-    FLOAT_ROWS("aten::erfc", erfc), FLOAT_ROWS("aten::gamma", tgamma), FLOAT_ROWS("aten::lgamma", lgamma),
-    FLOAT_ROWS("aten::fabs", fabs), FLOAT_ROWS("aten::degrees", degrees), FLOAT_ROWS("aten::radians", radians),
-    FLOAT_ROWS("aten::round", rint), ROW("aten::angle.int", angle_complex), ROW("aten::angle.float", angle_complex),
-    ROW("aten::angle.complex", angle_complex), ROW("aten::angle.Scalar", angle_scalar),
-    ROW("aten::floor.int", identity_int), ROW("aten::floor.float", floor_number), ROW("aten::floor.Scalar", floor_number),
-    ROW("aten::ceil.int", identity_int), ROW("aten::ceil.float", ceil_number), ROW("aten::ceil.Scalar", ceil_number),
-    ROW("aten::neg.int", neg_number), ROW("aten::neg.float", neg_number), ROW("aten::neg.complex", neg_number),
-    ROW("aten::neg.Scalar", neg_scalar), ROW("prim::abs.int", abs_number), ROW("prim::abs.float", abs_number),
-    ROW("prim::abs.complex", abs_number), ROW("prim::abs.Scalar", abs_scalar),
-    ROW("aten::factorial.int", factorial_int), ROW("aten::modf", modf_float), ROW("aten::frexp", frexp_float),
-    ROW("aten::isnan.float", isnan_number), ROW("aten::isnan.complex", isnan_number),
-    ROW("aten::isinf.float", isinf_number), ROW("aten::isinf.complex", isinf_number),
-    ROW("aten::isfinite.float", isfinite_number), ROW("aten::isfinite.complex", isfinite_number),
 
     ROW("aten::Bool.int", bool_number), ROW("aten::Bool.float", bool_number), ROW("aten::Bool.Tensor", bool_tensor),
     ROW("aten::Int.bool", int_number), ROW("aten::Int.float", int_number), ROW("aten::Int.Scalar", int_number),

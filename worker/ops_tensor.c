@@ -197,15 +197,9 @@ OP_FN(op_item)
 
 OP_FN(op_is_nonzero)
 {
-    const Tensor *t = args[0].as.tensor;
-    int64_t n = tensor_numel(t);
-    if (n != 1)
-        return op_raise(n ? "Boolean value of Tensor with more than one value is ambiguous" : "Boolean value of Tensor with no values is ambiguous");
-    IValue item;
-    TRY(tensor_item(lane, t, &item));
-    rets[0] = value_bool(item.tag == TAG_COMPLEX ? item.as.complex->re != 0 || item.as.complex->im != 0
-                         : item.tag == TAG_FLOAT ? item.as.f != 0 : arg_int(item) != 0);
-    value_release(item);
+    bool truth;
+    TRY(tensor_truth(lane, args[0].as.tensor, &truth));
+    rets[0] = value_bool(truth);
     return ST_OK;
 }
 

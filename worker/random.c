@@ -44,6 +44,16 @@ Status lane_generator(Lane *lane, Generator **out)
     return ST_OK;
 }
 
+Status call_generator(Lane *lane, const Site *site, const IValue *args, Generator **out)
+{
+    for (uint32_t i = 0; i < site->arg_count; i++)
+        if (args[i].tag == TAG_GENERATOR) {
+            *out = (Generator *)args[i].as.obj;
+            return ST_OK;
+        }
+    return lane_generator(lane, out);
+}
+
 static void start(Generator *g)
 {
     g->state[0] = (uint32_t)g->seed; // the high half of a seed is not used

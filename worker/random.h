@@ -25,6 +25,8 @@ void generator_seed(Generator *g, uint64_t seed);     // torch.manual_seed
 void generator_key(Generator *g, uint64_t seed, uint64_t sample);
 // The lane's generator; made with seed 0 when it has none.
 Status lane_generator(Lane *lane, Generator **out);
+// The generator of a call of an operator: an argument, or the lane's.
+Status call_generator(Lane *lane, const Site *site, const IValue *args, Generator **out);
 
 uint32_t random_u32(Generator *g);
 uint64_t random_u64(Generator *g);                    // the first word is the high half
