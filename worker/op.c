@@ -204,6 +204,15 @@ static bool may_overwrite(const Lane *lane, const Site *site, const Tensor *t, c
     return false;
 }
 
+// Is operand t also another operand, as in act(conv(x) + x)? Then overwriting it would change what the kernel still reads.
+static bool read_elsewhere(const Tensor *t, int index, Tensor *const *in, int n_in)
+{
+    for (int i = 0; i < n_in; i++)
+        if (i != index && in[i] && in[i]->storage == t->storage)
+            return true;
+    return false;
+}
+
 Status kernel_call(Lane *lane, Site *site, const KernelOp *op, const void *params, size_t params_size, Tensor *const *in, int n_in, Tensor **out, int n_out)
 {
     View in_views[KERNEL_MAX_INPUTS], out_views[KERNEL_MAX_OUTPUTS];
@@ -217,7 +226,7 @@ Status kernel_call(Lane *lane, Site *site, const KernelOp *op, const void *param
     Status status = ST_OK;
     for (; count < k->output_count && status == ST_OK; count++) {
         Tensor *over = count == 0 && k->in_place >= 0 ? in[k->in_place] : NULL;
-        if (over && may_overwrite(lane, site, over, &k->outputs[0]))
+        if (over && !read_elsewhere(over, k->in_place, in, n_in) && may_overwrite(lane, site, over, &k->outputs[0]))
             status = tensor_of_storage(lane, over->storage, &k->outputs[0], 0, &made[0]);
         else
             status = tensor_new_as(lane, &k->outputs[count], &made[count]);

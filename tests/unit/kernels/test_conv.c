@@ -172,6 +172,41 @@ static void test_chain(void **state)
     pack_store_free(packs);
 }
 
+// An addend in the layout of the result may be overwritten by it.
+static void test_over_addend(void **state)
+{
+    (void)state;
+    ConvParams p = params(1, 1, 1, 1);
+    Operand x = operand_f32(DIMS(1, 16, 6, 5), 1), w = operand_f32(DIMS(16, 16, 3, 3), 2), scratch = {0};
+    PackStore *packs;
+    assert_int_equal(pack_store_new(&packs), ST_OK);
+    KernelContext ctx = {.packs = packs, .threads = 1};
+    Kernel first, second;
+    View in[4] = {x.view, w.view, operand_absent().view, operand_absent().view};
+    assert_int_equal(kernel_prepare(&first, &kernel_conv, &ctx, &p, in, 3), ST_OK);
+    Operand add = {.view = first.outputs[0]}, apart = {.view = first.outputs[0]};
+    operand_alloc(&add, view_bytes(&add.view));
+    operand_alloc(&apart, view_bytes(&apart.view));
+    operand_alloc(&scratch, 1 << 20);
+    assert_int_equal(first.variant->run(&first, in, &add.view, scratch.view.data, NULL), ST_OK);
+    in[3] = add.view;
+    p.act = ACT_RELU;
+    assert_int_equal(kernel_prepare(&second, &kernel_conv, &ctx, &p, in, 4), ST_OK);
+    assert_int_equal(second.in_place, 3);
+    assert_true(first.scratch_bytes <= 1 << 20 && second.scratch_bytes <= 1 << 20);
+    assert_int_equal(second.variant->run(&second, in, &apart.view, scratch.view.data, NULL), ST_OK);
+    assert_int_equal(second.variant->run(&second, in, &add.view, scratch.view.data, NULL), ST_OK);
+    assert_memory_equal(add.view.data, apart.view.data, add.bytes);
+    kernel_destroy(&first);
+    kernel_destroy(&second);
+    operand_free(&add);
+    operand_free(&apart);
+    operand_free(&scratch);
+    operand_free(&x);
+    operand_free(&w);
+    pack_store_free(packs);
+}
+
 // torch.nn.functional.conv2d(torch.arange(18.).reshape(1, 2, 3, 3), (torch.arange(16.) - 8).reshape(2, 2, 2, 2), torch.tensor([.5, -.5]))
 static void test_numbers(void **state)
 {
@@ -256,7 +291,7 @@ int main(void)
         cmocka_unit_test(test_shapes),  cmocka_unit_test(test_groups),  cmocka_unit_test(test_transposed),
         cmocka_unit_test(test_asymmetric_padding), cmocka_unit_test(test_fused), cmocka_unit_test(test_strided),
         cmocka_unit_test(test_chain),   cmocka_unit_test(test_numbers), cmocka_unit_test(test_messages),
-        cmocka_unit_test(test_empty_batch),
+        cmocka_unit_test(test_empty_batch), cmocka_unit_test(test_over_addend),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
