@@ -4,6 +4,7 @@
 #include "ir/pass.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 typedef struct Norm {
     const DatumTensor *weight, *bias, *mean, *var; // weight and bias may be NULL
@@ -114,24 +115,47 @@ static void scale_run(const DatumTensor *from, DatumTensor *to, int64_t start, i
     }
 }
 
-static Datum *scaled_weight(PassContext *c, const Conv *conv, const double *scale)
+static void scale_weight(const Conv *conv, const double *scale, DatumTensor *out)
 {
     const DatumTensor *w = conv->weight;
-    Datum *d;
-    DatumTensor *out = like(c, w, w->ndim, w->size, &d);
     int64_t kernel = 1;
     for (int i = 2; i < w->ndim; i++)
         kernel *= w->size[i];
     if (!conv->transposed) {
         for (int64_t o = 0; o < w->size[0]; o++)
             scale_run(w, out, o * w->size[1] * kernel, w->size[1] * kernel, scale[o]);
-        return d;
+        return;
     }
     // [inputs, outputs / groups, kernel]: an input channel belongs to one group, and so do its outputs.
     int64_t per_group = w->size[1], inputs_per_group = w->size[0] / conv->groups;
     for (int64_t i = 0; i < w->size[0]; i++)
         for (int64_t o = 0; o < per_group; o++)
             scale_run(w, out, (i * per_group + o) * kernel, kernel, scale[i / inputs_per_group * per_group + o]);
+}
+
+enum { SHARED_FROM = 64 << 10 }; // bytes; smaller constants are not worth an entry
+
+// The weight of a large convolution in memory that all processes of the node share, or NULL.
+static Datum *shared_weight(PassContext *c, const Conv *conv, const double *scale)
+{
+    const DatumTensor *w = conv->weight;
+    size_t size = (size_t)datum_tensor_numel(w) * dtype_size(w->dtype);
+    void *computed = c->hooks && c->hooks->share && size >= SHARED_FROM ? malloc(size) : NULL;
+    if (!computed)
+        return NULL;
+    DatumStorage storage = {.dtype = w->dtype, .size = size, .data = computed};
+    DatumTensor out = {.storage = &storage, .dtype = w->dtype, .ndim = w->ndim, .size = w->size};
+    scale_weight(conv, scale, &out);
+    const void *kept = c->hooks->share(c->hooks->ctx, computed, size);
+    free(computed);
+    return kept ? datum_tensor(c->arena, w->dtype, w->ndim, w->size, kept) : NULL;
+}
+
+static Datum *scaled_weight(PassContext *c, const Conv *conv, const double *scale)
+{
+    Datum *d = shared_weight(c, conv, scale);
+    if (!d)
+        scale_weight(conv, scale, like(c, conv->weight, conv->weight->ndim, conv->weight->size, &d));
     return d;
 }
 

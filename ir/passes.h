@@ -9,6 +9,9 @@ typedef struct PassHooks {
     // Runs node n (NODE_OP, pure) on constant inputs; sets outputs[0 … n->output_count) to Datum values in `arena`.
     // ST_DECLINED: leave the node as it is (not implemented, raised, result too large …).
     Status (*fold)(void *ctx, Arena *arena, const Node *n, Datum **inputs, Datum **outputs);
+    // Takes a copy of the bytes of a large constant that a pass computed, kept once per node as long as the model; may be
+    // NULL or give NULL: then the pass keeps them itself.
+    const void *(*share)(void *ctx, const void *data, size_t size);
     void *ctx;
     // Called after each pass with its name, for --dump=PASS; may be NULL.
     void (*dump)(void *ctx, const char *pass, const Graph *g);

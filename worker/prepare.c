@@ -5,6 +5,7 @@
 
 #include "io/base/buf.h"
 #include "ir/print.h"
+#include "kernels/pack.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -187,6 +188,28 @@ static Status hook_fold(void *ctx, Arena *arena, const Node *n, Datum **inputs, 
     return fold_node(&((HookContext *)ctx)->fold, arena, n, inputs, outputs);
 }
 
+static Status copy_constant(void *data, void *out)
+{
+    const View *v = data;
+    memcpy(out, v->data, (size_t)v->size[0]);
+    return ST_OK;
+}
+
+// Processes that fold the same weights to the same bytes share them, like packed weights.
+static const void *hook_share(void *ctx, const void *data, size_t size)
+{
+    PackStore *packs = ((HookContext *)ctx)->fold.model->options.kernels->packs;
+    View v = {.data = (void *)(uintptr_t)data, .dtype = DT_U8, .constant = true};
+    view_set_contiguous(&v, 1, (const int64_t[]){(int64_t)size});
+    PackKey key = {0};
+    pack_key_text(&key, "constant");
+    pack_key_operand(&key, &v);
+    const void *shared = NULL;
+    if (!packs || key.failed || pack_get(packs, key.bytes, key.size, size, copy_constant, &v, &shared) != ST_OK)
+        return NULL;
+    return shared;
+}
+
 static void hook_dump(void *ctx, const char *pass, const Graph *g)
 {
     const char *wanted = ((HookContext *)ctx)->dump_pass;
@@ -207,7 +230,7 @@ static Status optimize_method(Model *m)
     }
     HookContext context = {.dump_pass = m->options.dump_pass};
     TRY(fold_open(&context.fold, m));
-    PassHooks hooks = {.fold = hook_fold, .ctx = &context, .dump = context.dump_pass ? hook_dump : NULL};
+    PassHooks hooks = {.fold = hook_fold, .share = hook_share, .ctx = &context, .dump = context.dump_pass ? hook_dump : NULL};
     Status status = optimize(m->program, m->function, m->root, &m->options.optimize, &hooks, &m->optimized);
     fold_close(&context.fold);
     return status;
