@@ -183,7 +183,7 @@ static bool add_residual(Fuser *f, Node *n)
         node_set_input(best, LINEAR_BIAS, added);
     } else {
         // Both must have the same element type, or the sum would have another one.
-        if (added->type->kind != TYPE_TENSOR || known_dtype(added) != weight->dtype)
+        if (added->type->kind != TYPE_TENSOR || known_dtype(f->c, added) != weight->dtype)
             return false;
         node_move_before(best, n);
         node_set_input(best, add_at(best), added);
@@ -253,6 +253,7 @@ Status pass_fuse(PassContext *c)
     Fuser f = {.c = c, .alias = alias_analyse(&c->scratch, c->graph, c->is_fork, NULL)};
     f.conv = op_table_find(c->ops, STR("tsb::conv"));
     f.linear = op_table_find(c->ops, STR("tsb::linear"));
+    find_dtypes(c);
     if (!f.conv || !f.linear)
         return status_fail(ST_INTERNAL, "ops.def has no rows tsb::conv and tsb::linear");
     for (Node *n = graph_first(c->graph), *next; n; n = next) {

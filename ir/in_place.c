@@ -49,11 +49,11 @@ static bool others_are_harmless(const Value *v, const Node *n)
 }
 
 // The plain operator keeps the element type: no operand is a tensor of another type.
-static bool keeps_type(const Node *n)
+static bool keeps_type(PassContext *c, const Node *n)
 {
     for (uint32_t i = 1; i < n->input_count; i++)
         if (n->inputs[i]->type->kind == TYPE_TENSOR) {
-            DType a = known_dtype(n->inputs[0]), b = known_dtype(n->inputs[i]);
+            DType a = known_dtype(c, n->inputs[0]), b = known_dtype(c, n->inputs[i]);
             if (a == DT_INVALID || a != b)
                 return false;
         } else if (type_is_mutable(n->inputs[i]->type) && !value_constant(n->inputs[i]) && n->inputs[i]->type->kind != TYPE_LIST) {
@@ -96,12 +96,13 @@ static const Schema *plain_twin(PassContext *c, const Node *n)
 
 Status pass_in_place(PassContext *c)
 {
+    find_dtypes(c);
     for (Node *n = graph_first(c->graph), *next; n; n = next) {
         next = node_next_deep(n);
         if (n->kind != NODE_OP || n->schema->effect != EFFECT_WRITES || n->output_count != 1 || !n->input_count)
             continue;
         Value *v = n->inputs[0];
-        if (v->node->owner != n->owner || !is_owned(v, n->owner, 0) || !others_are_harmless(v, n) || !keeps_type(n))
+        if (v->node->owner != n->owner || !is_owned(v, n->owner, 0) || !others_are_harmless(v, n) || !keeps_type(c, n))
             continue;
         const Schema *twin = plain_twin(c, n);
         if (!twin)

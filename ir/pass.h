@@ -26,6 +26,8 @@ typedef struct PassContext {
     bool is_fork;     // graph is the body of a fork
     Value **rank_of;  // by value id, while simplifying: the earliest value with as many dimensions
     uint32_t rank_count;
+    uint8_t *dtype_of; // by value id: see find_dtypes
+    uint32_t dtype_count;
     bool changed;     // set by a pass that changed the graph
     const OptimizeOptions *options;
     const PassHooks *hooks;
@@ -91,8 +93,10 @@ bool constant_number(const Value *v, double *out); // int, float or bool
 // The ints of a constant list, of a list made of constants, or a single int.
 bool constant_ints(const Value *v, int64_t *out, uint32_t max, uint32_t *count);
 const DatumTensor *constant_tensor(const Value *v); // NULL when it is not one
-// The element type that v is known to have: constants, and operators that keep or take over their operands'; DT_INVALID.
-DType known_dtype(const Value *v);
+// The element type that v is known to have, from constants and operators that keep their operands'; else DT_INVALID.
+// find_dtypes walks the graph once, at the start of a pass that asks.
+void find_dtypes(PassContext *c);
+DType known_dtype(PassContext *c, const Value *v);
 
 // Steps of pass_simplify: each returns true when it replaced or removed n; *next is then where the walk goes on.
 bool fold_constants(PassContext *c, const Alias *alias, Node *n, Node **next);

@@ -107,36 +107,75 @@ static const char *const KEEPS_DTYPE_OF[][2] = {
     {"aten::flatten", "self"}, {"aten::view", "self"}, {"aten::reshape", "self"}, {"aten::permute", "self"},
     {"aten::transpose", "self"}, {"aten::contiguous", "self"}, {"aten::slice", "self"}, {"aten::select", "self"},
     {"aten::unsqueeze", "self"}, {"aten::squeeze", "self"}, {"aten::roll", "self"}, {"aten::clone", "self"}, {"aten::add_", "self"},
-    {"aten::mul_", "self"}, {"aten::dropout", "input"}, {"aten::chunk", "self"}, {"aten::split", "self"}};
+    {"aten::mul_", "self"}, {"aten::dropout", "input"}, {"aten::hardtanh_", "self"}, {"aten::hardswish_", "self"}, {"aten::silu_", "self"}};
 
-enum { DTYPE_STEPS = 4096 }; // looked at for one answer: deep residual networks need many, diamonds must not explode
+// The one element type of all of them; DT_INVALID: unknown, or not the same.
+static DType common_dtype(PassContext *c, Value *const *values, uint32_t count)
+{
+    DType t = count ? known_dtype(c, values[0]) : DT_INVALID;
+    for (uint32_t i = 1; i < count; i++)
+        if (known_dtype(c, values[i]) != t)
+            return DT_INVALID;
+    return t;
+}
 
-static DType find_dtype(const Value *v, int *steps)
+static DType operator_dtype(PassContext *c, const Node *n)
+{
+    for (size_t i = 0; i < sizeof KEEPS_DTYPE_OF / sizeof *KEEPS_DTYPE_OF; i++)
+        if (str_is(n->schema->symbol, KEEPS_DTYPE_OF[i][0])) {
+            const Value *from = node_argument(n, KEEPS_DTYPE_OF[i][1]);
+            return from ? known_dtype(c, from) : DT_INVALID;
+        }
+    if (node_is_overload(n, "aten::add.Tensor") || node_is_overload(n, "aten::mul.Tensor") || node_is_overload(n, "aten::sub.Tensor"))
+        return common_dtype(c, n->inputs, 2);
+    if (node_is(n, "aten::cat") && n->inputs[0]->node->kind == NODE_LIST_CONSTRUCT)
+        return common_dtype(c, n->inputs[0]->node->inputs, n->inputs[0]->node->input_count);
+    return DT_INVALID;
+}
+
+enum { NOT_LOOKED = 254 };
+
+static void grow_dtypes(PassContext *c, uint32_t count)
+{
+    uint8_t *bigger = arena_alloc(&c->scratch, count);
+    memset(bigger, NOT_LOOKED, count);
+    if (c->dtype_count)
+        memcpy(bigger, c->dtype_of, c->dtype_count);
+    c->dtype_of = bigger;
+    c->dtype_count = count;
+}
+
+DType known_dtype(PassContext *c, const Value *v)
 {
     const DatumTensor *t = constant_tensor(v);
     if (t)
         return t->dtype;
-    const Node *n = v->node;
-    if (--*steps < 0 || (n->kind != NODE_OP && n->kind != NODE_IF))
-        return DT_INVALID;
-    if (n->kind == NODE_IF) {
-        DType a = find_dtype(n->blocks[0]->ret->inputs[v->offset], steps);
-        return a == DT_INVALID || a == find_dtype(n->blocks[1]->ret->inputs[v->offset], steps) ? a : DT_INVALID;
-    }
-    for (size_t i = 0; i < sizeof KEEPS_DTYPE_OF / sizeof *KEEPS_DTYPE_OF; i++)
-        if (str_is(n->schema->symbol, KEEPS_DTYPE_OF[i][0])) {
-            const Value *from = node_argument(n, KEEPS_DTYPE_OF[i][1]);
-            return from ? find_dtype(from, steps) : DT_INVALID;
-        }
-    if (node_is_overload(n, "aten::add.Tensor") || node_is_overload(n, "aten::mul.Tensor")) {
-        DType a = find_dtype(n->inputs[0], steps), b = find_dtype(n->inputs[1], steps);
-        return a == b ? a : DT_INVALID;
-    }
-    return DT_INVALID;
+    if (v->id >= c->dtype_count)
+        grow_dtypes(c, 2 * v->id + 64);
+    if (c->dtype_of[v->id] != NOT_LOOKED)
+        return (DType)c->dtype_of[v->id];
+    // Made since the walk.
+    c->dtype_of[v->id] = DT_INVALID;
+    DType found = v->node->kind == NODE_OP && v->offset == 0 ? operator_dtype(c, v->node) : DT_INVALID;
+    c->dtype_of[v->id] = (uint8_t)found;
+    return found;
 }
 
-DType known_dtype(const Value *v)
+void find_dtypes(PassContext *c)
 {
-    int steps = DTYPE_STEPS;
-    return find_dtype(v, &steps);
+    uint32_t count = c->graph->next_id;
+    c->dtype_count = 0;
+    grow_dtypes(c, 2 * count + 64);
+    memset(c->dtype_of, DT_INVALID, count);
+    for (const Node *n = graph_first(c->graph); n; n = node_next_deep(n)) {
+        if (n->kind == NODE_OP && n->output_count && n->outputs[0]->type->kind == TYPE_TENSOR)
+            c->dtype_of[n->outputs[0]->id] = (uint8_t)operator_dtype(c, n);
+        // What an if gives is known when the walk leaves its last block.
+        for (const Node *last = n; last->next == last->owner->ret && last->owner->owner; last = last->owner->owner) {
+            const Node *branch = last->owner->owner;
+            for (uint32_t i = 0; branch->kind == NODE_IF && i < branch->output_count; i++)
+                c->dtype_of[branch->outputs[i]->id] =
+                    (uint8_t)common_dtype(c, (Value *[]){branch->blocks[0]->ret->inputs[i], branch->blocks[1]->ret->inputs[i]}, 2);
+        }
+    }
 }

@@ -191,7 +191,7 @@ static bool dimensions(PassContext *c, const Alias *alias, Node *n, Node **next)
 static bool element_type(PassContext *c, const Alias *alias, Node *n, Node **next)
 {
     (void)alias;
-    DType t = known_dtype(n->inputs[0]);
+    DType t = known_dtype(c, n->inputs[0]);
     return t != DT_INVALID && replace_by(n, constant_int(c, n, t), next);
 }
 
@@ -270,22 +270,53 @@ static bool list_item(PassContext *c, const Alias *alias, Node *n, Node **next)
     return i >= 0 && i < list->input_count && replace_by(n, list->inputs[i], next);
 }
 
-// `append` right after the list was made, before anything else looks at it: the element is part of it from the start. The
-// list moves down to where its last element is known.
+static const Node *ancestor_in(const Node *n, const Block *b)
+{
+    while (n->owner != b)
+        n = n->owner->owner;
+    return n;
+}
+
+enum { MAX_COPIED_LIST = 512 };
+
+// `append` to a list that was made in this block, and that until then was only read. When nothing looked at it yet, the
+// element is part of it from the start, and the list moves down to where its last element is known; else a longer list
+// takes its place from here on.
 static bool append(PassContext *c, const Alias *alias, Node *n, Node **next)
 {
-    (void)c, (void)alias;
+    (void)alias;
     Value *list = n->inputs[0];
-    if (n->input_count != 2 || list->node->kind != NODE_LIST_CONSTRUCT || list->node->owner != n->owner)
+    Node *made = list->node;
+    bool was_read = false;
+    if (n->input_count != 2 || made->kind != NODE_LIST_CONSTRUCT || made->owner != n->owner)
         return false;
     for (const Use *u = list->uses; u; u = u->next) {
-        const Node *at = u->user;
-        while (at->owner != n->owner)
-            at = at->owner->owner;
-        if (u->user == n ? u->index != 0 : node_is_before(at, n))
+        if (u->user == n && u->index == 0)
+            continue;
+        if (u->user == n)
             return false;
+        if (!node_is_before(ancestor_in(u->user, n->owner), n))
+            continue;
+        if (u->user->kind != NODE_OP || node_effect(u->user) != EFFECT_PURE)
+            return false;
+        was_read = true;
     }
-    node_move_before(list->node, n);
+    if (was_read && made->input_count >= MAX_COPIED_LIST)
+        return false;
+    if (was_read) {
+        Node *longer = node_new(c->graph, NODE_LIST_CONSTRUCT);
+        for (uint32_t i = 0; i < made->input_count; i++)
+            node_add_input(longer, made->inputs[i]);
+        Value *v = node_add_output(c->graph, longer, list->type);
+        longer->range = n->range;
+        longer->frame = n->frame;
+        longer->scope = n->scope;
+        node_insert_before(longer, n);
+        value_replace_after(list, n, v);
+        list = v;
+    } else {
+        node_move_before(made, n);
+    }
     node_add_input(list->node, n->inputs[1]);
     value_replace_all(n->outputs[0], list);
     *next = node_next_deep(n);

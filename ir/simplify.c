@@ -10,6 +10,7 @@ static bool simplify_once(PassContext *c)
     Alias *alias = alias_analyse(&c->scratch, c->graph, c->is_fork, NULL);
     Peephole *p = peephole_new(c);
     bool changed = false;
+    find_dtypes(c);
     c->rank_count = c->graph->next_id;
     c->rank_of = ARENA_ARRAY(&c->scratch, Value *, c->rank_count + 1);
     for (Node *n = graph_first(c->graph), *next; n; n = next) {

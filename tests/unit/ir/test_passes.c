@@ -127,8 +127,7 @@ static void test_containers(void **state)
           "graph(%x : Tensor, %y : Tensor):\n"
           "  %1 : int = prim::Constant[value=-1]()\n"
           "  %l : Tensor[] = prim::ListConstruct(%x)\n"
-          "  %k : int = aten::len(%l)\n"
-          "   = prim::Print(%k)\n"
+          "   = prim::Print(%l)\n"
           "  %m : Tensor[] = aten::append(%l, %y)\n"
           "  %d : Tensor = aten::__getitem__(%l, %1)\n"
           "  %n : int = aten::len(%l)\n"
@@ -158,6 +157,29 @@ static void test_appended(void **state)
             "  %c : bool = aten::all(%l)\n"
             "  %r : (Tensor, bool, bool) = prim::TupleConstruct(%v, %t, %c)\n"
             "  return (%r)\n");
+}
+
+// A list that grows while it is read is a longer list from there on.
+static void test_growing_list(void **state)
+{
+    becomes(state, pass_simplify,
+            "graph(%x : Tensor, %n : int):\n"
+            "  %l : Tensor[] = prim::ListConstruct(%x)\n"
+            "  %a : Tensor = aten::cat(%l, %n)\n"
+            "  %1 : Tensor[] = aten::append(%l, %a)\n"
+            "  %b : Tensor = aten::cat(%l, %n)\n"
+            "  %2 : Tensor[] = aten::append(%l, %b)\n"
+            "  %c : Tensor = aten::cat(%l, %n)\n"
+            "  return (%c)\n",
+            "graph(%x : Tensor,\n"
+            "      %n : int):\n"
+            "  %l : Tensor[] = prim::ListConstruct(%x)\n"
+            "  %a : Tensor = aten::cat(%l, %n)\n"
+            "  %4 : Tensor[] = prim::ListConstruct(%x, %a)\n"
+            "  %b : Tensor = aten::cat(%4, %n)\n"
+            "  %6 : Tensor[] = prim::ListConstruct(%x, %a, %b)\n"
+            "  %c : Tensor = aten::cat(%6, %n)\n"
+            "  return (%c)\n");
 }
 
 // Whatever the choice, the condition that hangs on it is the same.
@@ -506,7 +528,7 @@ static void test_dce(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_dropout), TEST(test_branches), TEST(test_loops), TEST(test_none), TEST(test_containers), TEST(test_constant_lists), TEST(test_checks), TEST(test_conditions), TEST(test_appended), TEST(test_certain_condition),
+    const struct CMUnitTest tests[] = {TEST(test_dropout), TEST(test_branches), TEST(test_loops), TEST(test_none), TEST(test_containers), TEST(test_constant_lists), TEST(test_checks), TEST(test_conditions), TEST(test_appended), TEST(test_growing_list), TEST(test_certain_condition),
                                        TEST(test_numbers), TEST(test_in_place), TEST(test_in_place_refused), TEST(test_cse), TEST(test_dce)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
