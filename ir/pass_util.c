@@ -104,10 +104,13 @@ static const char *const KEEPS_DTYPE_OF[][2] = {
     {"aten::relu", "self"}, {"aten::relu_", "self"}, {"aten::relu6", "self"}, {"aten::hardtanh", "self"}, {"aten::silu", "self"},
     {"aten::hardswish", "self"}, {"aten::hardsigmoid", "self"}, {"aten::gelu", "self"}, {"aten::leaky_relu", "self"},
     {"aten::max_pool1d", "self"}, {"aten::max_pool2d", "self"}, {"aten::avg_pool2d", "self"}, {"aten::adaptive_avg_pool2d", "self"},
-    {"aten::flatten", "self"}, {"aten::view", "self"}, {"aten::reshape", "self"}, {"aten::permute", "self"},
-    {"aten::transpose", "self"}, {"aten::contiguous", "self"}, {"aten::slice", "self"}, {"aten::select", "self"},
+    {"aten::flatten", "self"}, {"aten::view", "self"}, {"aten::reshape", "self"}, {"aten::transpose", "self"}, {"aten::contiguous", "self"}, {"aten::slice", "self"}, {"aten::select", "self"},
     {"aten::unsqueeze", "self"}, {"aten::squeeze", "self"}, {"aten::roll", "self"}, {"aten::clone", "self"}, {"aten::add_", "self"},
-    {"aten::mul_", "self"}, {"aten::dropout", "input"}, {"aten::hardtanh_", "self"}, {"aten::hardswish_", "self"}, {"aten::silu_", "self"}};
+    {"aten::mul_", "self"}, {"aten::dropout", "input"}, {"aten::expand", "self"}, {"aten::bmm", "self"}, {"aten::mm", "self"},
+    {"aten::permute", "self"}, {"aten::repeat", "self"}, {"aten::upsample_nearest2d", "self"}, {"aten::upsample_bilinear2d", "self"},
+    {"aten::adaptive_avg_pool1d", "self"}, {"aten::adaptive_max_pool2d", "self"}, {"aten::pad", "self"}, {"aten::constant_pad_nd", "self"},
+    {"aten::elu", "self"}, {"aten::prelu", "self"}, {"aten::masked_fill", "self"}, {"aten::flip", "self"}, {"aten::unfold", "self"},
+    {"aten::pixel_shuffle", "self"}, {"aten::hardtanh_", "self"}, {"aten::hardswish_", "self"}, {"aten::silu_", "self"}};
 
 // The one element type of all of them; DT_INVALID: unknown, or not the same.
 static DType common_dtype(PassContext *c, Value *const *values, uint32_t count)
@@ -126,6 +129,16 @@ static DType operator_dtype(PassContext *c, const Node *n)
             const Value *from = node_argument(n, KEEPS_DTYPE_OF[i][1]);
             return from ? known_dtype(c, from) : DT_INVALID;
         }
+    // Results are floating whatever goes in; a floating operand keeps its type, also when a number joins it.
+    static const char *const FLOATING[] = {"aten::sigmoid", "aten::tanh", "aten::exp", "aten::sqrt", "aten::softmax", "aten::log_softmax", "aten::mean"};
+    bool floats = node_is_overload(n, "aten::add.Scalar") || node_is_overload(n, "aten::sub.Scalar") || node_is_overload(n, "aten::mul.Scalar") || node_is_overload(n, "aten::div.Scalar");
+    for (size_t i = 0; i < sizeof FLOATING / sizeof *FLOATING && !floats; i++)
+        floats = node_is(n, FLOATING[i]) && (!node_argument(n, "dtype") || value_is_none(node_argument(n, "dtype")));
+    if (floats) {
+        DType t = known_dtype(c, n->inputs[0]);
+        bool complex_number = n->input_count > 1 && n->inputs[1]->type->kind == TYPE_COMPLEX;
+        return t != DT_INVALID && dtype_is_floating(t) && !complex_number ? t : DT_INVALID;
+    }
     if (node_is_overload(n, "aten::add.Tensor") || node_is_overload(n, "aten::mul.Tensor") || node_is_overload(n, "aten::sub.Tensor"))
         return common_dtype(c, n->inputs, 2);
     if (node_is(n, "aten::cat") && n->inputs[0]->node->kind == NODE_LIST_CONSTRUCT)
