@@ -76,6 +76,22 @@ static Status conv_check_channels(const ConvParams *p, const View *x, const View
     return ST_OK;
 }
 
+// PyTorch computes one dimension as two, the height being 1.
+static Status output_padding_too_large(const ConvParams *p, int spatial)
+{
+    static const char *const axis[SPATIAL_MAX] = {"depth", "height", "width"};
+    const int64_t *values[3] = {p->output_padding, p->stride, p->dilation};
+    static const char *const names[3] = {"output_padding", "stride", "dilation"};
+    char text[400] = "";
+    size_t at = 0;
+    for (int v = 0; v < 3; v++)
+        for (int d = spatial == 3 ? 0 : 1; d < SPATIAL_MAX && at < sizeof text; d++) {
+            int from = d - (SPATIAL_MAX - spatial);
+            at += (size_t)snprintf(text + at, sizeof text - at, " %s_%s: %lld", names[v], axis[d], from < 0 ? (v ? 1LL : 0LL) : (long long)values[v][from]);
+        }
+    return status_fail(ST_RAISED, "output padding must be smaller than either stride or dilation, but got%s", text);
+}
+
 Status conv_shape(const ConvParams *p, const View *in, int n_in, int64_t size[VIEW_MAX_DIMS])
 {
     const View *x = &in[0], *w = &in[1], *bias = n_in > 2 && in[2].dtype != DT_INVALID ? &in[2] : NULL;
@@ -100,8 +116,7 @@ Status conv_shape(const ConvParams *p, const View *in, int n_in, int64_t size[VI
         if (p->transposed) {
             size[i + 2] = (x->size[i + 2] - 1) * p->stride[i] - pad + window[i] + p->output_padding[i];
             if (p->output_padding[i] >= p->stride[i] && p->output_padding[i] >= p->dilation[i])
-                return status_fail(ST_RAISED, "output padding must be smaller than either stride or dilation, but got output_padding: %lld stride: %lld dilation: %lld",
-                                   (long long)p->output_padding[i], (long long)p->stride[i], (long long)p->dilation[i]);
+                return output_padding_too_large(p, spatial);
             if (size[i + 2] < 0)
                 return status_fail(ST_RAISED, "convolution_transpose: the output would have a negative size");
         } else {

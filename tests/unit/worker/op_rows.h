@@ -219,7 +219,10 @@ static void row_show(Lane *lane, Buf *out, IValue v)
     IValue key, value;
     bool first = true;
     switch ((ValueTag)v.tag) {
-    case TAG_TENSOR: row_show_tensor(lane, out, v.as.tensor); return;
+    case TAG_TENSOR:
+        assert_int_equal(tensor_make_plain(lane, v.as.tensor), ST_OK);
+        row_show_tensor(lane, out, v.as.tensor);
+        return;
     case TAG_STR: buf_printf(out, "'" STR_FMT "'", STR_ARG(str_of_value(v))); return;
     case TAG_FLOAT:
         if (isnan(v.as.f)) // its sign has no meaning
@@ -290,12 +293,15 @@ static int row_results(const char *name)
         if (strncmp(name, none[i], strlen(none[i])) == 0)
             return 0;
     static const char *const two[] = {"aten::max.dim", "aten::min.dim", "aten::aminmax", "aten::var_mean", "aten::std_mean", "aten::cummax",
-                                      "aten::cummin", "aten::topk", "aten::kthvalue", "aten::median.dim", "aten::divmod", "aten::modf", "aten::frexp", "aten::native_dropout"};
+                                      "aten::cummin", "aten::topk", "aten::kthvalue", "aten::median.dim", "aten::divmod", "aten::modf", "aten::frexp", "aten::native_dropout",
+                                      "aten::max_pool1d_with", "aten::max_pool2d_with", "aten::max_pool3d_with", "aten::adaptive_max_pool"};
     for (size_t i = 0; i < sizeof two / sizeof *two; i++)
         if (strncmp(name, two[i], strlen(two[i])) == 0)
             return 2;
     if (strcmp(name, "aten::sort") == 0)
         return 2;
+    if (strncmp(name, "aten::native_", strlen("aten::native_")) == 0 && strstr(name, "_norm"))
+        return 3;
     if (strcmp(name, "aten::_unique2") == 0 || strcmp(name, "aten::unique_consecutive") == 0)
         return 3;
     return strcmp(name, "aten::partition") == 0 || strcmp(name, "aten::rpartition") == 0 ? 3 : 1;
