@@ -2,6 +2,7 @@
 // int64 (integers), double (floating point) or complex double, in blocks that stay in the first-level cache.
 #include "kernels/convert.h"
 
+#include "kernels/cpu/vec.h"
 #include "kernels/half.h"
 
 typedef struct Complex64 { float re, im; } Complex64;
@@ -52,8 +53,23 @@ ROW(f32_i32, float, int32_t, int32_from_double(x))
 ROW(f32_u8, float, uint8_t, (uint8_t)int64_from_double(x))
 ROW(f32_bf16, float, uint16_t, bf16_from_float(x))
 ROW(bf16_f32, uint16_t, float, bf16_to_float(x))
-ROW(f32_f16, float, uint16_t, f16_from_float(x))
-ROW(f16_f32, uint16_t, float, f16_to_float(x))
+ROW(f32_f16_strided, float, uint16_t, f16_from_float(x))
+ROW(f16_f32_strided, uint16_t, float, f16_to_float(x))
+
+static void f32_f16(char *dst, int64_t dst_stride, const char *src, int64_t src_stride, int64_t n)
+{
+    if (dst_stride == 2 && src_stride == 4)
+        vec_table()->f32_to_f16((uint16_t *)dst, (const float *)src, n);
+    else
+        f32_f16_strided(dst, dst_stride, src, src_stride, n);
+}
+static void f16_f32(char *dst, int64_t dst_stride, const char *src, int64_t src_stride, int64_t n)
+{
+    if (dst_stride == 4 && src_stride == 2)
+        vec_table()->f16_to_f32((float *)dst, (const uint16_t *)src, n);
+    else
+        f16_f32_strided(dst, dst_stride, src, src_stride, n);
+}
 
 // To the wide types.
 ROW(load_u8, uint8_t, int64_t, x)

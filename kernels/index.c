@@ -98,6 +98,21 @@ static inline void move(char *to, const char *from, size_t size)
     }
 }
 
+// Reading through one index tensor that changes along the row: gather, take, index with one tensor.
+static void get_row(Walk *w, char **data, const int64_t *stride, int64_t n)
+{
+    const int64_t size = w->plan->size[0], step = w->step[0];
+    for (int64_t i = 0; i < n; i++) {
+        int64_t raw = *(const int64_t *)(data[2] + i * stride[2]), at = raw < 0 && w->plan->wrap ? raw + size : raw;
+        if ((uint64_t)at >= (uint64_t)size) {
+            w->bad_index = 0;
+            w->bad_value = raw;
+            return;
+        }
+        move(data[0] + i * stride[0], data[1] + i * stride[1] + at * step, w->size);
+    }
+}
+
 // data: dense, base, indices…
 static void walk_row(void *ctx, char **data, const int64_t *stride, int64_t n)
 {
@@ -109,6 +124,10 @@ static void walk_row(void *ctx, char **data, const int64_t *stride, int64_t n)
         return;
     if (w->row_constant && w->op == INDEX_GET && stride[0] == (int64_t)w->size && stride[1] == (int64_t)w->size) {
         memcpy(data[0], data[1] + offset, (size_t)n * w->size);
+        return;
+    }
+    if (!w->row_constant && w->op == INDEX_GET && w->plan->count == 1) {
+        get_row(w, data, stride, n);
         return;
     }
     for (int64_t i = 0; i < n; i++) {
@@ -180,7 +199,21 @@ typedef struct TrueWalk {
     int ndim;
     int64_t size[VIEW_MAX_DIMS]; // logical
     int64_t at;                  // logical position of the row's first element
+    int64_t last;                // of the element found last
+    int64_t coordinate[VIEW_MAX_DIMS]; // its coordinates
 } TrueWalk;
+
+// Moves the coordinates on to logical position `to`, which lies further.
+static void advance(TrueWalk *w, int64_t to)
+{
+    int64_t carry = to - w->last;
+    w->last = to;
+    for (int d = w->ndim - 1; d >= 0 && carry; d--) {
+        int64_t c = w->coordinate[d] + carry;
+        carry = c >= w->size[d] ? c / w->size[d] : 0;
+        w->coordinate[d] = c - carry * w->size[d];
+    }
+}
 
 static void true_row(void *ctx, char **data, const int64_t *stride, int64_t n)
 {
@@ -192,13 +225,12 @@ static void true_row(void *ctx, char **data, const int64_t *stride, int64_t n)
         for (int64_t i = 0; i < m; i++) {
             if (!block[i])
                 continue;
-            int64_t rest = w->at + from + i, k = w->count++;
+            int64_t k = w->count++;
             if (!w->out)
                 continue;
-            for (int d = w->ndim - 1; d >= 0; d--) {
-                w->out[d * w->total + k] = rest % w->size[d];
-                rest /= w->size[d];
-            }
+            advance(w, w->at + from + i);
+            for (int d = 0; d < w->ndim; d++)
+                w->out[d * w->total + k] = w->coordinate[d];
         }
     }
     w->at += n;

@@ -7,7 +7,10 @@
 
 #include <string.h>
 
-enum { BLOCK = 512 }; // elements; all blocks of a complex loop stay within 32 KiB
+enum {
+    BLOCK = 512,   // elements; all blocks of a complex loop stay within 32 KiB
+    SHORT_ROW = 64 // shorter rows are gathered, several to a block
+};
 
 PwInfo pw_info(PwOp op)
 {
@@ -98,6 +101,13 @@ Status pw_plan(PwPlan *p, PwOp op, DType type, const View *out, const View *cons
     }
     iter_plan(&p->iter, out->ndim, out->size, 1 + p->inputs, views);
     p->flat = is_flat(p);
+    p->tiled = p->iter.ndim > 1 && p->iter.size[0] < SHORT_ROW;
+    if (p->tiled) {
+        p->outer = p->iter;
+        p->outer.ndim--;
+        memmove(p->outer.size, p->iter.size + 1, sizeof p->iter.size - sizeof p->iter.size[0]);
+        memmove(p->outer.stride, p->iter.stride + 1, sizeof p->iter.stride - sizeof p->iter.stride[0]);
+    }
     return ST_OK;
 }
 
@@ -142,6 +152,59 @@ static void pw_row(void *ctx, char **data, const int64_t *stride, int64_t n)
     }
 }
 
+// Rows of n elements to a block, or back: `rows` of them, strides in bytes.
+static void gather_rows(const PwPlan *p, int k, char *block, const char *data, int64_t n, int64_t stride, int64_t rows, int64_t row_stride)
+{
+    int64_t size = p->sizes[k];
+    if (!p->convert[k] && size == 4) {
+        for (int64_t r = 0; r < rows; r++, data += row_stride)
+            for (int64_t i = 0; i < n; i++, block += 4)
+                memcpy(block, data + i * stride, 4);
+        return;
+    }
+    for (int64_t r = 0; r < rows; r++)
+        convert_row(&p->converters[k], block + r * n * size, size, data + r * row_stride, stride, n);
+}
+static void scatter_rows(const PwPlan *p, char *data, const char *block, int64_t n, int64_t stride, int64_t rows, int64_t row_stride)
+{
+    for (int64_t r = 0; r < rows; r++)
+        convert_row(&p->converters[0], data + r * row_stride, stride, block + r * n * p->sizes[0], p->sizes[0], n);
+}
+
+// Do the rows of operand k follow one another in memory, as the loop wants them?
+static bool rows_in_place(const PwPlan *p, int k, int64_t row_stride)
+{
+    int64_t n = p->iter.size[0], stride = p->iter.stride[0][k];
+    return !p->convert[k] && stride == p->sizes[k] && row_stride == n * stride;
+}
+
+// A run of short rows: size rows of iter.size[0] elements.
+static void pw_tile(void *ctx, char **data, const int64_t *row_stride, int64_t size)
+{
+    const RowContext *c = ctx;
+    const PwPlan *p = c->plan;
+    _Alignas(64) char blocks[1 + PW_MAX_INPUTS][BLOCK * 16];
+    int64_t n = p->iter.size[0], step = BLOCK / n;
+    const int64_t *stride = p->iter.stride[0];
+    for (int64_t at = 0; at < size; at += step) {
+        int64_t rows = size - at < step ? size - at : step;
+        const void *in[PW_MAX_INPUTS];
+        for (int k = 1; k <= p->inputs; k++) {
+            const char *from = data[k] + at * row_stride[k];
+            in[k - 1] = from;
+            if (!rows_in_place(p, k, row_stride[k])) {
+                gather_rows(p, k, blocks[k], from, n, stride[k], rows, row_stride[k]);
+                in[k - 1] = blocks[k];
+            }
+        }
+        char *out = data[0] + at * row_stride[0];
+        bool direct = rows_in_place(p, 0, row_stride[0]);
+        p->loop(direct ? out : blocks[0], in, n * rows, 0, c->params);
+        if (!direct)
+            scatter_rows(p, out, blocks[0], n, stride[0], rows, row_stride[0]);
+    }
+}
+
 Status pw_run(const PwPlan *p, char *const *data, PwParams *params)
 {
     PwParams none;
@@ -155,7 +218,10 @@ Status pw_run(const PwPlan *p, char *const *data, PwParams *params)
         p->loop(data[0], in, p->iter.size[0], p->scalars, params);
     } else {
         RowContext c = {p, params};
-        iter_run(&p->iter, data, pw_row, &c);
+        if (p->tiled && p->iter.numel)
+            iter_run(&p->outer, data, pw_tile, &c);
+        else
+            iter_run(&p->iter, data, pw_row, &c);
     }
     return params->error ? status_fail(ST_RAISED, "%s", params->error) : ST_OK;
 }

@@ -76,7 +76,9 @@ typedef struct PwPlan {
     bool flat;                             // one call of the loop does everything
     unsigned scalars;                      // when flat
     Converter converters[1 + PW_MAX_INPUTS];
+    bool tiled;                            // short rows: several at once
     Iter iter;
+    Iter outer;                            // when tiled: iter without its innermost dimension
 } PwPlan;
 
 // The loop of `op` for elements computed in `type` (bool and half included), or NULL. loop_types: as in PwPlan.

@@ -19,6 +19,7 @@ typedef struct Reduction {
     Iter kept, reduced;    // operands: in, out0, out1; and in
     Converter load, store[2];
     bool direct;           // elements need no conversion
+    bool whole_row;        // and those of one result lie side by side
     bool has_out[2];
     int64_t count;         // reduced elements per result
     int element;           // bytes of an element of the loops
@@ -92,7 +93,9 @@ static void column_pass(void *ctx, char **data, const int64_t *stride, int64_t n
 static void pass(const Reduction *r, ReduceStep step, ReduceState *s, char *in, int64_t m, int64_t stride, bool columns)
 {
     start(r, step, s, m);
-    if (columns) {
+    if (!columns && r->whole_row) {
+        r->loops->row(step, s, in, r->reduced.size[0], 0, r->number);
+    } else if (columns) {
         ColumnPass p = {r, step, s, 0, m, stride};
         iter_run(&r->reduced, &in, column_pass, &p);
     } else {
@@ -197,7 +200,7 @@ static Status plan_types(Reduction *r, const View *in, const View *const out[2])
     else
         r->type = needs_float(r->op) || (out[0] && dtype_is_floating((DType)out[0]->dtype)) ? DT_F64 : DT_I64;
     r->integer = r->type == DT_I64;
-    r->loops = r->integer ? &REDUCE_I64 : r->type == DT_F64 ? &REDUCE_F64 : &REDUCE_F32;
+    r->loops = reduce_loops(r->type);
     r->direct = t == r->type;
     r->element = (int)dtype_size(r->type);
     r->acc_type = r->integer ? DT_I64 : DT_F64;
@@ -233,6 +236,7 @@ Status reduce_run(const ReduceParams *p, const View *in, const View *const out[2
     const View *rest = &gone;
     bool ordered = r.op == REDUCE_ARGMAX || r.op == REDUCE_ARGMIN;
     (ordered ? iter_plan_in_order : iter_plan)(&r.reduced, gone.ndim, gone.size, 1, &rest);
+    r.whole_row = r.direct && r.reduced.ndim == 1 && r.reduced.numel > 0 && (r.reduced.stride[0][0] == r.element || r.reduced.size[0] == 1);
     char *data[3] = {in->data, out[0] ? out[0]->data : in->data, out[1] ? out[1]->data : in->data};
     iter_run(&r.kept, data, kept_row, &r);
     return ST_OK;

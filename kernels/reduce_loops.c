@@ -2,6 +2,7 @@
 // instruction set, so that results do not either. float sums run in float for at most 512 elements, then in double.
 #include "kernels/reduce_loops.h"
 
+#include "kernels/cpu/vec.h"
 #include "kernels/isa.h"
 
 #include <math.h>
@@ -13,6 +14,17 @@ enum { LANES = 16, SHORT_SUM = 512 };
 // (from `result` and `lane`).
 #define FOLD(T, L, start, step, result, merge)                                                                         \
     do {                                                                                                               \
+        if (n < LANES) { /* too short for lanes */                                                                     \
+            L one = (start);                                                                                           \
+            for (int64_t i = 0; i < n; i++) {                                                                          \
+                T v = x[i];                                                                                            \
+                L lane = one;                                                                                          \
+                one = (step);                                                                                          \
+            }                                                                                                          \
+            L lane = one;                                                                                              \
+            result = (merge);                                                                                          \
+            break;                                                                                                     \
+        }                                                                                                              \
         L lanes[LANES];                                                                                                \
         int64_t i = 0;                                                                                                 \
         for (int k = 0; k < LANES; k++)                                                                                \
@@ -28,11 +40,18 @@ enum { LANES = 16, SHORT_SUM = 512 };
             L lane = lanes[0];                                                                                         \
             lanes[0] = (step);                                                                                         \
         }                                                                                                              \
-        for (int k = 0; k < LANES; k++) {                                                                              \
-            L lane = lanes[k];                                                                                         \
-            result = (merge);                                                                                          \
-        }                                                                                                              \
+        for (int half = LANES / 2; half; half /= 2) /* pairwise */                                                     \
+            for (int k = 0; k < half; k++)                                                                             \
+                lanes[k] = FOLD_PAIR(L, result, lanes[k], lanes[k + half], merge);                                     \
+        L lane = lanes[0];                                                                                             \
+        result = (merge);                                                                                              \
     } while (0)
+
+#define FOLD_PAIR(L, result, a, b, merge)                                                                              \
+    ({                                                                                                                 \
+        L first_ = (a), lane = (b), result = first_;                                                                   \
+        (L)(merge);                                                                                                    \
+    })
 
 #define COLUMN(T, field, step)                                                                                         \
     do {                                                                                                               \
@@ -44,14 +63,14 @@ enum { LANES = 16, SHORT_SUM = 512 };
     } while (0)
 
 // Greatest and least with NaN winning; the comparisons with itself vanish for integers.
-#define GREATER(a, b) ((a) > (b) || (a) != (a) ? (a) : (b))
-#define LESSER(a, b) ((a) < (b) || (a) != (a) ? (a) : (b))
+#define GREATER(a, b) (((a) > (b)) | ((a) != (a)) ? (a) : (b))
+#define LESSER(a, b) (((a) < (b)) | ((a) != (a)) ? (a) : (b))
 
 // The first position of the row's winner, if it beats the accumulator.
-#define ARG(T, value, better, winner)                                                                                  \
+#define ARG(T, value, better, extreme)                                                                                     \
     do {                                                                                                               \
         T best = x[0];                                                                                                 \
-        FOLD(T, T, x[0], winner(v, lane), best, winner(lane, best));                                                   \
+        extreme(T, x[0], best);                                                                                        \
         bool is_nan = best != best;                                                                                    \
         if (s->at[0] >= 0 && !((T)value[0] == (T)value[0] && (is_nan || best better (T)value[0])))                     \
             return;                                                                                                    \
@@ -72,8 +91,25 @@ enum { LANES = 16, SHORT_SUM = 512 };
         }                                                                                                              \
     } while (0)
 
+// One function per instruction set, from the body; reduce_loops() chooses among them once per reduction.
+#if defined(__x86_64__)
+#define VARIANTS(name, params, args)                                                                                   \
+    ISA_TARGET_AVX512 static void name##_avx512 params { name##_body args; }                                           \
+    ISA_TARGET_AVX2 static void name##_avx2 params { name##_body args; }                                               \
+    static void name##_base params { name##_body args; }
+#define TABLE(S)                                                                                                       \
+    {                                                                                                                  \
+        [ISA_BASE] = {S##_row_base, S##_columns_base}, [ISA_AVX2] = {S##_row_avx2, S##_columns_avx2},                  \
+        [ISA_AVX512] = {S##_row_avx512, S##_columns_avx512}                                                            \
+    }
+#else
+#define VARIANTS(name, params, args)                                                                                   \
+    static void name##_base params { name##_body args; }
+#define TABLE(S) {[ISA_BASE] = {S##_row_base, S##_columns_base}}
+#endif
+
 // T: elements; A: accumulators, in `field` of the state; ROW_SUM: how a row is summed.
-#define LOOPS(T, A, S, field, absolute, ROW_SUM)                                                                       \
+#define LOOPS(T, A, S, field, absolute, ROW_SUM, ROW_MAX, ROW_MIN, COLUMN_MAX, COLUMN_MIN)                                                                     \
     ISA_INLINE void S##_row_body(ReduceStep step, ReduceState *s, const void *data, int64_t n, int64_t at, double number) \
     {                                                                                                                  \
         const T *x = data;                                                                                             \
@@ -83,10 +119,10 @@ enum { LANES = 16, SHORT_SUM = 512 };
         case STEP_SUM: ROW_SUM(T, A); break;                                                                           \
         case STEP_NANSUM: FOLD(T, A, 0, lane + (v == v ? (A)v : 0), acc, acc + lane); break;                           \
         case STEP_PROD: FOLD(T, A, 1, lane * (A)v, acc, acc * lane); break;                                            \
-        case STEP_MAX: FOLD(T, T, (T)acc, GREATER(v, lane), acc, GREATER(lane, acc)); break;                           \
-        case STEP_MIN: FOLD(T, T, (T)acc, LESSER(v, lane), acc, LESSER(lane, acc)); break;                             \
-        case STEP_ARGMAX: ARG(T, value, >, GREATER); return;                                                           \
-        case STEP_ARGMIN: ARG(T, value, <, LESSER); return;                                                            \
+        case STEP_MAX: ROW_MAX(T, (T)acc, acc); break;                                                                 \
+        case STEP_MIN: ROW_MIN(T, (T)acc, acc); break;                                                                 \
+        case STEP_ARGMAX: ARG(T, value, >, ROW_MAX); return;                                                           \
+        case STEP_ARGMIN: ARG(T, value, <, ROW_MIN); return;                                                           \
         case STEP_ANY: FOLD(T, uint8_t, 0, lane | (v != 0), acc, acc != 0 || lane); break;                             \
         case STEP_ALL: FOLD(T, uint8_t, 1, lane & (v != 0), acc, acc != 0 && lane); break;                             \
         case STEP_COUNT: FOLD(T, int64_t, 0, lane + (v != 0), acc, acc + (A)lane); break;                              \
@@ -99,13 +135,12 @@ enum { LANES = 16, SHORT_SUM = 512 };
                 acc += (A)pow(fabs((double)x[i]), number);                                                             \
             break;                                                                                                     \
         case STEP_EXP:                                                                                                 \
-            for (int64_t i = 0; i < n; i++)                                                                            \
-                acc += (A)exp((double)x[i] - center);                                                                  \
+            S##_exp_sum(x, n, center, &acc);                                                                           \
             break;                                                                                                     \
         }                                                                                                              \
         value[0] = acc;                                                                                                \
     }                                                                                                                  \
-    ISA_VARIANTS(S##_row, (ReduceStep step, ReduceState * s, const void *data, int64_t n, int64_t at, double number),  \
+    VARIANTS(S##_row, (ReduceStep step, ReduceState * s, const void *data, int64_t n, int64_t at, double number),  \
                  (step, s, data, n, at, number))                                                                       \
     ISA_INLINE void S##_columns_body(ReduceStep step, ReduceState *s, const void *data, int64_t m, int64_t at, double number) \
     {                                                                                                                  \
@@ -116,8 +151,8 @@ enum { LANES = 16, SHORT_SUM = 512 };
         case STEP_SUM: COLUMN(T, value, value[j] + (A)v); break;                                                       \
         case STEP_NANSUM: COLUMN(T, value, value[j] + (v == v ? (A)v : 0)); break;                                     \
         case STEP_PROD: COLUMN(T, value, value[j] * (A)v); break;                                                      \
-        case STEP_MAX: COLUMN(T, value, GREATER((A)v, value[j])); break;                                               \
-        case STEP_MIN: COLUMN(T, value, LESSER((A)v, value[j])); break;                                                \
+        case STEP_MAX: COLUMN_MAX; break;                                                                              \
+        case STEP_MIN: COLUMN_MIN; break;                                                                              \
         case STEP_ARGMAX: ARG_COLUMNS(T, value, >); break;                                                             \
         case STEP_ARGMIN: ARG_COLUMNS(T, value, <); break;                                                             \
         case STEP_ANY: COLUMN(T, value, value[j] != 0 || v != 0); break;                                               \
@@ -131,8 +166,17 @@ enum { LANES = 16, SHORT_SUM = 512 };
         case STEP_EXP: COLUMN(T, value, value[j] + (A)exp((double)v - center[j])); break;                              \
         }                                                                                                              \
     }                                                                                                                  \
-    ISA_VARIANTS(S##_columns, (ReduceStep step, ReduceState * s, const void *data, int64_t m, int64_t at, double number), \
+    VARIANTS(S##_columns, (ReduceStep step, ReduceState * s, const void *data, int64_t m, int64_t at, double number), \
                  (step, s, data, m, at, number))
+
+// The extreme of the row and `first`. Floating point through the vector tables: compilers do not vectorise a choice in
+// which NaN wins.
+#define F32_MAX(T, first, result) result = vec_table()->f32_max(x, n, first)
+#define F32_MIN(T, first, result) result = vec_table()->f32_min(x, n, first)
+#define F64_MAX(T, first, result) result = vec_table()->f64_max(x, n, first)
+#define F64_MIN(T, first, result) result = vec_table()->f64_min(x, n, first)
+#define PLAIN_MAX(T, first, result) FOLD(T, T, first, GREATER(v, lane), result, GREATER(lane, result))
+#define PLAIN_MIN(T, first, result) FOLD(T, T, first, LESSER(v, lane), result, LESSER(lane, result))
 
 #define PLAIN_SUM(T, A) FOLD(T, A, 0, lane + (A)v, acc, acc + lane)
 // In pieces, each short enough for float.
@@ -149,8 +193,49 @@ enum { LANES = 16, SHORT_SUM = 512 };
 // Wraps like PyTorch's: unsigned arithmetic.
 #define WRAPPING_SUM(T, A) FOLD(T, uint64_t, 0, lane + (uint64_t)v, acc, (A)((uint64_t)acc + lane))
 
-LOOPS(float, double, f32, f, fabsf, FLOAT_SUM)
-LOOPS(double, double, f64, f, fabs, PLAIN_SUM)
-LOOPS(int64_t, int64_t, i64, i, llabs, WRAPPING_SUM)
+// exp in blocks by the elementwise loops, then summed.
+static void f32_exp_sum(const float *all, int64_t total, double center, double *sum)
+{
+    float x[SHORT_SUM];
+    for (int64_t from = 0; from < total; from += SHORT_SUM) {
+        int64_t n = total - from < SHORT_SUM ? total - from : SHORT_SUM;
+        const void *in[] = {x};
+        double acc = 0;
+        for (int64_t i = 0; i < n; i++)
+            x[i] = (float)((double)all[from + i] - center);
+        vec_table()->f32[PW_EXP](x, in, n, 0, NULL);
+        FOLD(float, float, 0, lane + v, acc, acc + (double)lane);
+        *sum += acc;
+    }
+}
+static void f64_exp_sum(const double *all, int64_t total, double center, double *sum)
+{
+    double x[SHORT_SUM];
+    for (int64_t from = 0; from < total; from += SHORT_SUM) {
+        int64_t n = total - from < SHORT_SUM ? total - from : SHORT_SUM;
+        const void *in[] = {x};
+        double acc = 0;
+        for (int64_t i = 0; i < n; i++)
+            x[i] = all[from + i] - center;
+        vec_table()->f64[PW_EXP](x, in, n, 0, NULL);
+        FOLD(double, double, 0, lane + v, acc, acc + lane);
+        *sum += acc;
+    }
+}
+// Reductions that exponentiate convert integers to double first.
+static void i64_exp_sum(const int64_t *x, int64_t n, double center, int64_t *sum)
+{
+    for (int64_t i = 0; i < n; i++)
+        *sum += (int64_t)exp((double)x[i] - center);
+}
 
-const ReduceLoops REDUCE_F32 = {f32_row, f32_columns}, REDUCE_F64 = {f64_row, f64_columns}, REDUCE_I64 = {i64_row, i64_columns};
+LOOPS(float, double, f32, f, fabsf, FLOAT_SUM, F32_MAX, F32_MIN, vec_table()->f32_max_columns(value, x, m), vec_table()->f32_min_columns(value, x, m))
+LOOPS(double, double, f64, f, fabs, PLAIN_SUM, F64_MAX, F64_MIN, vec_table()->f64_max_columns(value, x, m), vec_table()->f64_min_columns(value, x, m))
+LOOPS(int64_t, int64_t, i64, i, llabs, WRAPPING_SUM, PLAIN_MAX, PLAIN_MIN, COLUMN(int64_t, value, GREATER(v, value[j])), COLUMN(int64_t, value, LESSER(v, value[j])))
+
+const ReduceLoops *reduce_loops(DType type)
+{
+    static const ReduceLoops f32[ISA_COUNT] = TABLE(f32), f64[ISA_COUNT] = TABLE(f64), i64[ISA_COUNT] = TABLE(i64);
+    Isa isa = kernel_isa();
+    return type == DT_F32 ? &f32[isa] : type == DT_F64 ? &f64[isa] : &i64[isa];
+}

@@ -28,6 +28,7 @@ typedef struct ReduceLoops {
     void (*columns)(ReduceStep step, ReduceState *s, const void *x, int64_t m, int64_t at, double number);
 } ReduceLoops;
 
-extern const ReduceLoops REDUCE_F32, REDUCE_F64, REDUCE_I64;
+// For elements of type F32, F64 or I64.
+const ReduceLoops *reduce_loops(DType type);
 
 #endif

@@ -1,4 +1,4 @@
-// Stable sorting by keys: short rows by insertion, long ones by a radix sort that skips bytes all keys share.
+// Stable sorting by keys: short rows by insertion and merging, long ones by a radix sort that skips bytes all keys share.
 #include "kernels/sort.h"
 
 #include "kernels/convert.h"
@@ -13,7 +13,7 @@ typedef struct Item {
     int64_t at;
 } Item;
 
-enum { INSERTION_MOST = 24 };
+enum { RUN = 16, MERGE_MOST = 2048 };
 
 // Sign and magnitude to an order of unsigned numbers; NaNs alike and on top.
 static uint64_t double_key(double x)
@@ -37,7 +37,28 @@ static void insertion(Item *a, int64_t n)
     }
 }
 
-// Leaves the sorted items in a; b is as large.
+// Runs of RUN elements by insertion, then merged in pairs. Leaves the sorted items in a; b is as large.
+static void merge_sort(Item *a, Item *b, int64_t n)
+{
+    for (int64_t i = 0; i < n; i += RUN)
+        insertion(a + i, n - i < RUN ? n - i : RUN);
+    Item *from = a, *to = b;
+    for (int64_t width = RUN; width < n; width *= 2) {
+        for (int64_t low = 0; low < n; low += 2 * width) {
+            int64_t middle = low + width < n ? low + width : n, high = low + 2 * width < n ? low + 2 * width : n;
+            int64_t i = low, j = middle;
+            for (int64_t k = low; k < high; k++)
+                to[k] = j >= high || (i < middle && from[i].key <= from[j].key) ? from[i++] : from[j++];
+        }
+        Item *swap = from;
+        from = to;
+        to = swap;
+    }
+    if (from != a)
+        memcpy(a, from, (size_t)n * sizeof *a);
+}
+
+// As merge_sort.
 static void radix(Item *a, Item *b, int64_t n)
 {
     uint64_t varying = 0;
@@ -96,8 +117,8 @@ static void sort_row(void *ctx, char **data, const int64_t *stride, int64_t m)
     for (int64_t j = 0; j < m; j++) {
         const char *in = data[0] + j * stride[0];
         fill_items(r, in);
-        if (r->n <= INSERTION_MOST)
-            insertion(r->items, r->n);
+        if (r->n <= MERGE_MOST)
+            merge_sort(r->items, r->items + r->n, r->n);
         else
             radix(r->items, r->items + r->n, r->n);
         for (int64_t i = 0; i < r->keep; i++) {

@@ -6,6 +6,12 @@
 
 typedef struct VecTable {
     PwLoop f32[PW_COUNT], f64[PW_COUNT];
+    // The greatest (least) of n elements and `first`; NaN wins.
+    float (*f32_max)(const float *x, int64_t n, float first), (*f32_min)(const float *x, int64_t n, float first);
+    double (*f64_max)(const double *x, int64_t n, double first), (*f64_min)(const double *x, int64_t n, double first);
+    // best[j] = the greatest (least) of best[j] and x[j], j < m.
+    void (*f32_max_columns)(double *best, const float *x, int64_t m), (*f32_min_columns)(double *best, const float *x, int64_t m);
+    void (*f64_max_columns)(double *best, const double *x, int64_t m), (*f64_min_columns)(double *best, const double *x, int64_t m);
     void (*f32_to_f16)(uint16_t *dst, const float *src, int64_t n);
     void (*f16_to_f32)(float *dst, const uint16_t *src, int64_t n);
 } VecTable;

@@ -43,6 +43,14 @@ static void f16_to_f32(float *dst, const uint16_t *src, int64_t n)
 const VecTable VEC_NAME(vec_table) = {
     .f32 = {VEC_LOOPS(ROW)},
     .f64 = {VEC_LOOPS(ROW64)},
+    .f32_max = VEC_NAME(f32_max),
+    .f32_min = VEC_NAME(f32_min),
+    .f64_max = VEC_NAME(f64_max),
+    .f64_min = VEC_NAME(f64_min),
+    .f32_max_columns = VEC_NAME(f32_max_columns),
+    .f32_min_columns = VEC_NAME(f32_min_columns),
+    .f64_max_columns = VEC_NAME(f64_max_columns),
+    .f64_min_columns = VEC_NAME(f64_min_columns),
     .f32_to_f16 = f32_to_f16,
     .f16_to_f32 = f16_to_f32,
 };
