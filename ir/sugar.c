@@ -456,7 +456,8 @@ static Sugar *call_method_sugar(Emit *e, Value *self, Str name, Loc loc, Actual 
     ensure_compiled(e->p, f, e->source, loc);
     Actual *all = ARENA_ARRAY(e->arena, Actual, count + 1);
     all[0] = actual_of(self, loc);
-    memcpy(all + 1, args, count * sizeof *args);
+    if (count)
+        memcpy(all + 1, args, count * sizeof *args);
     Matched m = match_one(e, loc, f->schema, all, count + 1, kwargs, kw_count, NULL);
     Value *out = finish_call(e, NODE_CALL_METHOD, loc, NULL, &m, m.returns[0]);
     out->node->name = f->name;
