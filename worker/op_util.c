@@ -96,6 +96,17 @@ DType promote_dtypes(DType a, DType b)
     return dtype_size(a) > dtype_size(b) ? a : b;
 }
 
+Status check_numel(int ndim, const int64_t *size)
+{
+    int64_t product = 1;
+    bool overflow = false, empty = false;
+    for (int d = 0; d < ndim; d++) {
+        empty = empty || size[d] == 0;
+        overflow = overflow || __builtin_mul_overflow(product, size[d], &product);
+    }
+    return overflow && !empty ? op_raise("numel: integer multiplication overflow") : ST_OK;
+}
+
 bool view_is_dense(const View *v)
 {
     if (v->layout != LAYOUT_STRIDED || view_is_contiguous(v))
@@ -124,15 +135,15 @@ Status format_strides(int64_t format, int ndim, const int64_t *size, int64_t *st
     if (!spatial) {
         for (int d = ndim - 1; d >= 0; d--) {
             stride[d] = step;
-            step *= size[d] > 1 ? size[d] : 1;
+            step = next_stride(step, size[d]);
         }
         return ST_OK;
     }
     stride[1] = 1; // channels innermost, then the spatial dimensions from the last, then the batch
-    step = size[1] > 1 ? size[1] : 1;
+    step = next_stride(1, size[1]);
     for (int d = ndim - 1; d >= 2; d--) {
         stride[d] = step;
-        step *= size[d] > 1 ? size[d] : 1;
+        step = next_stride(step, size[d]);
     }
     stride[0] = step;
     return ST_OK;
@@ -173,8 +184,7 @@ void strides_like(const View *like, int64_t *stride)
     int64_t step = 1;
     for (int i = 0; i < n; i++) {
         stride[order[i]] = step;
-        if (like->size[order[i]] > 1)
-            step *= like->size[order[i]];
+        step = next_stride(step, like->size[order[i]]);
     }
 }
 

@@ -38,6 +38,15 @@ Status check_dtype(DType t);
 // The dtype that holds both (torchscript.md §7.1); DT_INVALID when there is none.
 DType promote_dtypes(DType a, DType b);
 
+// Stride of the next dimension outwards. Saturates: only empty tensors have sizes whose product overflows.
+static inline int64_t next_stride(int64_t stride, int64_t size)
+{
+    int64_t out;
+    return __builtin_mul_overflow(stride, size > 1 ? size : 1, &out) ? INT64_MAX : out;
+}
+// ST_RAISED when the number of elements overflows: before a view that has more of them than its tensor.
+Status check_numel(int ndim, const int64_t *size);
+
 // Every element has its own place and the places are dense, in some order of the dimensions.
 bool view_is_dense(const View *v);
 // Strides of `size` in a memory format (not PRESERVE). ST_RAISED for a wrong number of dimensions.

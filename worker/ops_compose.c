@@ -1,6 +1,6 @@
 // Operator bindings: tensors from formulas (windows, frequencies, polar coordinates) and put together from other tensors
 // (cartesian_prod, combinations, block_diag).
-#include "worker/op_util.h"
+#include "worker/ops_view.h"
 
 #include "kernels/copy.h"
 
@@ -323,6 +323,76 @@ OP_FN(op_block_diag)
     return ST_OK;
 }
 
+// A square matrix (one per row of the input for diag_embed) with the elements on diagonal `offset` between dimensions dim1 and
+// dim2 of the result.
+static Status embed_diagonal(Lane *lane, Tensor *t, int64_t offset, int64_t dim1, int64_t dim2, IValue *ret)
+{
+    const View *v = &t->view;
+    int n = v->ndim + 1, a, b;
+    if (n > VIEW_MAX_DIMS || v->ndim == 0)
+        return op_raise("diag_embed: the tensor must have between 1 and %d dimensions", VIEW_MAX_DIMS - 1);
+    TRY(wrap_dim(dim1, n, &a));
+    TRY(wrap_dim(dim2, n, &b));
+    if (a == b)
+        return op_raise("diagonal dimensions cannot be identical %lld, %lld", (long long)dim1, (long long)dim2);
+    if (offset > INT32_MAX || offset < -INT32_MAX)
+        return op_raise("diag_embed: offset %lld is too large", (long long)offset);
+    int64_t length = v->size[v->ndim - 1], size[VIEW_MAX_DIMS], away = offset < 0 ? -offset : offset;
+    for (int d = 0, from = 0; d < n; d++)
+        size[d] = d == a || d == b ? length + away : v->size[from++];
+    Tensor *out;
+    TRY(tensor_new(lane, tensor_dtype(t), n, size, &out));
+    TRY(tensor_fill(out, value_int(0)));
+    View place = {.dtype = v->dtype, .ndim = v->ndim, .layout = LAYOUT_STRIDED};
+    int kept = 0;
+    for (int d = 0; d < n; d++)
+        if (d != a && d != b) {
+            place.size[kept] = size[d];
+            place.stride[kept++] = out->view.stride[d];
+        }
+    place.size[kept] = length;
+    place.stride[kept] = out->view.stride[a] + out->view.stride[b];
+    place.data = tensor_at(out, away * out->view.stride[offset < 0 ? a : b]);
+    Status status = length ? copy_convert(&place, v) : ST_OK;
+    if (status != ST_OK) {
+        tensor_release(out);
+        return status;
+    }
+    *ret = value_tensor_take(out);
+    return ST_OK;
+}
+
+OP_FN(op_diag_embed) // self, offset, dim1, dim2
+{
+    return embed_diagonal(lane, args[0].as.tensor, args[1].as.i, args[2].as.i, args[3].as.i, rets);
+}
+
+OP_FN(op_diagflat) // self, offset
+{
+    Tensor *t = args[0].as.tensor, *flat;
+    TRY(tensor_copy_as(lane, t, tensor_dtype(t), FORMAT_CONTIGUOUS, &flat));
+    view_set_contiguous(&flat->view, 1, &(int64_t){tensor_numel(flat)});
+    Status status = embed_diagonal(lane, flat, args[1].as.i, 0, 1, rets);
+    tensor_release(flat);
+    return status;
+}
+
+OP_FN(op_diag) // self, diagonal: a matrix from a vector, the diagonal of a matrix
+{
+    Tensor *t = args[0].as.tensor, *copy;
+    if (t->view.ndim == 1)
+        return embed_diagonal(lane, t, args[1].as.i, 0, 1, rets);
+    if (t->view.ndim != 2)
+        return op_raise("matrix or a vector expected");
+    IValue all[4] = {args[0], args[1], value_int(0), value_int(1)}, part;
+    TRY(op_view_diagonal(lane, site, all, &part));
+    Status status = tensor_copy_as(lane, part.as.tensor, tensor_dtype(t), FORMAT_CONTIGUOUS, &copy);
+    value_release(part);
+    TRY(status);
+    rets[0] = value_tensor_take(copy);
+    return ST_OK;
+}
+
 OP_FN(op_vander) // x, N, increasing
 {
     Tensor *t = args[0].as.tensor, *wide, *out;
@@ -431,6 +501,7 @@ const OpBinding OPS_COMPOSE[] = {
     {"aten::fft_fftfreq", op_fftfreq, 0, &ZERO, NULL}, {"aten::fft_rfftfreq", op_fftfreq, 0, &ONE, NULL},
     {"aten::complex", op_complex, 0, &ZERO, NULL}, {"aten::polar", op_complex, 0, &ONE, NULL},
     ROW("aten::cartesian_prod", op_cartesian_prod), ROW("aten::combinations", op_combinations),
+    ROW("aten::diag", op_diag), ROW("aten::diag_embed", op_diag_embed), ROW("aten::diagflat", op_diagflat),
     ROW("aten::block_diag", op_block_diag), ROW("aten::vander", op_vander),
     ROW("aten::flatten_dense_tensors", op_flatten_dense), ROW("aten::unflatten_dense_tensors", op_unflatten_dense),
     {0},

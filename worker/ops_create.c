@@ -137,7 +137,7 @@ OP_FN(op_empty_permuted) // size, physical_layout, dtype, …: the dimensions fr
             return op_raise("Duplicate or out of range dim in physical_layout %s", size_text(order, m).text);
         seen |= 1u << order[i];
         stride[order[i]] = step;
-        step *= size[order[i]] > 1 ? size[order[i]] : 1;
+        step = next_stride(step, size[order[i]]);
     }
     if (n != m)
         return op_raise("Number of dimensions in size does not match the length of the physical_layout; i.e. len(size) = %d is not equal to len(physical_layout) = %d", n, m);

@@ -146,6 +146,7 @@ OP_GLOBAL(op_view_unfold)
     }
     size[v->ndim] = length;
     stride[v->ndim] = pace;
+    TRY(check_numel(v->ndim + 1, size));
     return ret_view(lane, t, v->ndim + 1, size, stride, t->offset, rets);
 }
 
@@ -185,6 +186,7 @@ OP_GLOBAL(op_view_as_strided)
         return op_raise("mismatch in length of strides and shape");
     int64_t offset = site->arg_count > 3 ? arg_int_or(args[3], t->offset) : t->offset;
     TRY(check_inside(t, n, size, stride, offset));
+    TRY(check_numel(n, size));
     return ret_view(lane, t, n, size, stride, offset, rets);
 }
 

@@ -257,7 +257,7 @@ static Status broadcast_shape(int64_t *size, int *n, const int64_t *other, int m
     }
     memcpy(size, out, (size_t)longest * sizeof *size);
     *n = longest;
-    return ST_OK;
+    return check_numel(longest, out);
 }
 
 // t expanded to a shape that it broadcasts to.

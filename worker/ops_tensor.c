@@ -203,33 +203,6 @@ OP_FN(op_is_nonzero)
     return ST_OK;
 }
 
-// Elements are compared as numbers of the dtype that holds both.
-OP_FN(op_equal)
-{
-    Tensor *t[2] = {args[0].as.tensor, args[1].as.tensor}, *plain[2];
-    bool equal = view_same_shape(&t[0]->view, &t[1]->view);
-    if (equal) {
-        DType both = promote_dtypes(tensor_dtype(t[0]), tensor_dtype(t[1]));
-        if (both == DT_INVALID)
-            return op_raise("equal: cannot compare %s and %s", dtype_torch_name(tensor_dtype(t[0])), dtype_torch_name(tensor_dtype(t[1])));
-        DType wide = dtype_is_floating(both) ? DT_F64 : dtype_is_complex(both) ? DT_C128 : DT_I64;
-        TRY(tensor_copy_as(lane, t[0], wide, FORMAT_CONTIGUOUS, &plain[0]));
-        Status status = tensor_copy_as(lane, t[1], wide, FORMAT_CONTIGUOUS, &plain[1]);
-        if (status != ST_OK) {
-            tensor_release(plain[0]);
-            return status;
-        }
-        int64_t n = tensor_numel(plain[0]) * (wide == DT_C128 ? 2 : 1);
-        const void *a = plain[0]->view.data, *b = plain[1]->view.data;
-        for (int64_t i = 0; equal && i < n; i++)
-            equal = wide == DT_I64 ? ((const int64_t *)a)[i] == ((const int64_t *)b)[i] : ((const double *)a)[i] == ((const double *)b)[i];
-        tensor_release(plain[0]);
-        tensor_release(plain[1]);
-    }
-    rets[0] = value_bool(equal);
-    return ST_OK;
-}
-
 // ---- Conversions --------------------------------------------------------------------------------------------------------
 
 // The same tensor when nothing changes and no copy is asked for.
@@ -319,6 +292,11 @@ OP_FN(op_chalf)
 OP_FN(op_clone)
 {
     return convert(lane, args[0], tensor_dtype(args[0].as.tensor), true, args[1], rets);
+}
+
+OP_FN(op_lazy_clone)
+{
+    return convert(lane, args[0], tensor_dtype(args[0].as.tensor), true, value_none(), rets);
 }
 
 OP_FN(op_contiguous)
@@ -564,11 +542,10 @@ const OpBinding OPS_TENSOR[] = {
     ASKS("aten::result_type.Scalar_Tensor", op_result_type), ASKS("aten::result_type.Scalar_Scalar", op_result_type),
 
     ROW("aten::item", op_item), ROW("aten::_local_scalar_dense", op_item), ROW("aten::is_nonzero", op_is_nonzero),
-    ROW("aten::equal", op_equal),
     ASKS("aten::to.device", op_to_device), ASKS("aten::to.dtype", op_to_dtype), ASKS("aten::to.other", op_to_other),
     ASKS("aten::to.dtype_layout", op_to_dtype_layout), ASKS("aten::to.prim_Device", op_to_prim_device),
     ASKS("aten::to.prim_dtype", op_to_prim_dtype), ASKS("aten::to.prim_other", op_to_prim_other),
-    ASKS("aten::_to_copy", op_to_copy), ASKS("aten::type_as", op_type_as), ASKS("aten::clone", op_clone),
+    ASKS("aten::_to_copy", op_to_copy), ASKS("aten::_lazy_clone", op_lazy_clone), ASKS("aten::type_as", op_type_as), ASKS("aten::clone", op_clone),
     ASKS("aten::contiguous", op_contiguous), ASKS("aten::chalf", op_chalf),
     CAST("aten::_cast_Byte", AS_U8), CAST("aten::_cast_Char", AS_I8), CAST("aten::_cast_Short", AS_I16),
     CAST("aten::_cast_Int", AS_I32), CAST("aten::_cast_Long", AS_I64), CAST("aten::_cast_Half", AS_F16),

@@ -43,7 +43,7 @@ static bool view_strides(const View *v, int n, const int64_t *size, int64_t *str
         int64_t step = 1;
         for (int d = n - 1; d >= 0; d--) {
             stride[d] = step;
-            step *= size[d] > 1 ? size[d] : 1;
+            step = next_stride(step, size[d]);
         }
         return true;
     }
@@ -381,7 +381,7 @@ OP_GLOBAL(op_view_unsqueeze)
         stride[d + (d >= dim)] = v->stride[d];
     }
     size[dim] = 1;
-    stride[dim] = dim < v->ndim ? v->size[dim] * v->stride[dim] : 1;
+    stride[dim] = dim < v->ndim ? next_stride(v->stride[dim], v->size[dim]) : 1;
     return ret_view(lane, t, v->ndim + 1, size, stride, t->offset, rets);
 }
 
@@ -439,8 +439,9 @@ static Status expand_to(Lane *lane, Tensor *t, int n, int64_t *size, IValue *ret
         if (size[d] < 0)
             return op_raise("The expanded size of the tensor (%lld) isn't allowed in a leading, non-existing dimension %d", (long long)size[d], d);
         stride[d] = have != size[d] ? 0 : from >= 0 ? v->stride[from] : after;
-        after = size[d] * stride[d];
+        after = next_stride(stride[d], size[d]);
     }
+    TRY(check_numel(n, size));
     return ret_view(lane, t, n, size, stride, t->offset, ret);
 }
 

@@ -105,8 +105,35 @@ static const OpRow rows[] = {
 };
 ROWS_TEST(test_rows, rows)
 
+// The key of a sample: sample 0 is torch.manual_seed, the others differ, and nothing drawn before matters.
+static void test_keys(void **state)
+{
+    (void)state;
+    Generator *g;
+    assert_int_equal(generator_new(5, &g), ST_OK);
+    generator_key(g, 0, 0);
+    assert_true(random_uniform_f32(g) == 0.49625658988952637f);
+    generator_key(g, 0, 1);
+    uint32_t first = random_u32(g), second = random_u32(g);
+    random_normal(g, 0, 1);
+    generator_key(g, 0, 2);
+    assert_int_not_equal(random_u32(g), first);
+    generator_key(g, 1, 1);
+    assert_int_not_equal(random_u32(g), first);
+    generator_key(g, 0, 1);
+    assert_int_equal(random_u32(g), first);
+    assert_int_equal(random_u32(g), second);
+    // The 10000th output of MT19937 seeded with 5489, the number the C++ standard gives.
+    generator_seed(g, 5489);
+    uint32_t last = 0;
+    for (int i = 0; i < 10000; i++)
+        last = random_u32(g);
+    assert_int_equal(last, 4123659995u);
+    value_release((IValue){.tag = TAG_GENERATOR, .as.obj = &g->head});
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_keys)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

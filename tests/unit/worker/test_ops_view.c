@@ -268,6 +268,12 @@ static const OpRow rows[] = {
     {"&aten::resize_; f32[6]; [2, 2]; None", "f32[2, 2](2, 1) {0, 1, 2, 3}"},
     {"&aten::resize_; f32[4]; [2, 2]; None", "f32[2, 2](2, 1) {0, 1, 2, 3}"},
     {"aten::fill.Scalar; f32[2]; 3", "f32[2](1) {3, 3}"},
+    {"aten::isclose; f32[3]{1, 2, nan}; f32[3]{1.000001, 2.1, nan}; 1e-05; 1e-08; True", "bool[3](1) {1, 0, 1}"},
+    {"aten::allclose; f32[2]{1, 2}; f32[2]{1.00002, 2}; 1e-05; 1e-08; False", "False"},
+    {"aten::allclose; f64[2]{1, inf}; f64[2]{1, inf}; 1e-05; 1e-08; False", "True"},
+    {"aten::allclose; i64[2]; i64[2]{0, 1}; 1e-05; 1e-08; False", "True"},
+    {"aten::expand; f32[1,1]; [4611686018427387904, 4]; False", "! numel: integer multiplication overflow"},
+    {"aten::as_strided; f32[1]; [4611686018427387904, 4]; [0, 0]; 0", "! numel: integer multiplication overflow"},
 };
 ROWS_TEST(test_rows, rows)
 
