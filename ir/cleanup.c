@@ -264,48 +264,48 @@ void eliminate_dead_code(Graph *g) { sweep(g->top); }
 
 // ---- one constant for equal constants, all at the front ----------------------------------------------------------
 
-// Text that equal constants share; empty when the constant is not to be pooled by value.
-static bool constant_key(Buf *key, const Datum *d)
+// Text that equal constants share.
+static void constant_key(Buf *key, const Datum *d)
 {
     buf_printf(key, "%d:", d ? (int)d->kind : (int)DATUM_NONE);
     if (!d)
-        return true;
+        return;
     switch (d->kind) {
     case DATUM_NONE:
-        return true;
+        break;
     case DATUM_BOOL:
         buf_char(key, d->b ? '1' : '0');
-        return true;
+        break;
     case DATUM_INT:
         buf_bytes(key, &d->i, sizeof d->i);
-        return true;
+        break;
     case DATUM_FLOAT:
         buf_bytes(key, &d->f, sizeof d->f);
-        return true;
+        break;
     case DATUM_COMPLEX:
         buf_bytes(key, &d->c, sizeof d->c);
-        return true;
+        break;
     case DATUM_STR:
     case DATUM_DEVICE:
         buf_printf(key, "%zu:", d->s.len);
         buf_str(key, d->s);
-        return true;
+        break;
     case DATUM_FUNCTION:
         buf_str(key, d->name);
-        return true;
+        break;
     case DATUM_ENUM:
         buf_printf(key, STR_FMT ":", STR_ARG(d->name));
-        return constant_key(key, d->items[0]);
+        constant_key(key, d->items[0]);
+        break;
     case DATUM_TUPLE:
     case DATUM_LIST:
         buf_printf(key, "%u(", d->count);
         for (uint32_t i = 0; i < d->count; i++)
-            if (!constant_key(key, d->items[i]))
-                return false;
-        return true;
+            constant_key(key, d->items[i]);
+        break;
     default: // tensors, dicts, objects: only with themselves
         buf_bytes(key, &d, sizeof d);
-        return true;
+        break;
     }
 }
 
@@ -325,23 +325,23 @@ static bool may_be_shared(const Value *v)
 typedef struct Pool {
     Graph *g;
     StrMap seen; // key -> Value
-    Buf key;
 } Pool;
 
 static void pool_node(Pool *pool, Node *n)
 {
     Value *v = n->outputs[0];
-    buf_clear(&pool->key);
-    buf_printf(&pool->key, "%u ", v->type->id);
-    constant_key(&pool->key, n->constant);
-    if (buf_status(&pool->key) == ST_OK && may_be_shared(v)) {
-        Value *known = strmap_get(&pool->seen, buf_view(&pool->key));
+    if (may_be_shared(v)) {
+        Buf text = {0};
+        buf_printf(&text, "%u ", v->type->id);
+        constant_key(&text, n->constant);
+        Str key = take_text(pool->g->arena, &text);
+        Value *known = strmap_get(&pool->seen, key);
         if (known) {
             value_replace_all(v, known);
             node_destroy(n);
             return;
         }
-        strmap_put(&pool->seen, pool->g->arena, arena_str(pool->g->arena, buf_view(&pool->key)), v);
+        strmap_put(&pool->seen, pool->g->arena, key, v);
     }
     node_move_before(n, block_first(pool->g->top));
 }
@@ -361,7 +361,6 @@ void pool_constants(Graph *g)
 {
     Pool pool = {.g = g};
     pool_block(&pool, g->top);
-    buf_free(&pool.key);
 }
 
 // ---- order of the outputs of ifs and loops -------------------------------------------------------------------------

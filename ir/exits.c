@@ -130,6 +130,26 @@ static Exit transform_if(Exits *x, Node *n)
     return out;
 }
 
+static bool is_inside(const Node *n, const Block *b)
+{
+    for (; n; n = n->owner->owner)
+        if (n->owner == b)
+            return true;
+    return false;
+}
+
+// A with-block has no results of its own, so what becomes conditional in it cannot be used behind it.
+static void check_with_block(Exits *x, const Block *with, const Block *rest)
+{
+    for (Node *n = block_first(rest); n != rest->ret; n = n->next)
+        for (uint32_t i = 0; i < n->output_count; i++)
+            for (const Use *u = n->outputs[i]->uses; u; u = u->next)
+                if (u->user != with->ret && !is_inside(u->user, rest))
+                    fail_plain(&x->p->failure, ST_UNSUPPORTED, "a variable that is assigned in a with statement behind an early "
+                               "return is used after the with statement (" STR_FMT ":%d); PyTorch does not support that either",
+                               STR_ARG(u->user->range.file), u->user->range.line);
+}
+
 // Puts the nodes from `first` on into the else branch of an If on "has exited".
 static Exit guard_rest(Exits *x, Block *b, const Exit *e, Node *first)
 {
@@ -142,6 +162,8 @@ static Exit guard_rest(Exits *x, Block *b, const Exit *e, Node *first)
         next = m->next;
         node_move_before(m, rest->ret);
     }
+    if (b->owner && b->owner->kind == NODE_WITH)
+        check_with_block(x, b, rest);
     Exit outputs = {.values = b->ret->inputs, .count = b->ret->input_count}, unused = {0};
     match_uninitialized(x, &unused, &outputs);
     for (uint32_t i = 0; i < outputs.count; i++) {

@@ -22,6 +22,18 @@ _Noreturn void fail_plain(Failure *f, Status code, const char *fmt, ...)
     fail_forward(f, code);
 }
 
+Str take_text(Arena *a, Buf *b)
+{
+    jmp_buf *guard = a->guard;
+    a->guard = NULL; // the Buf must be freed first
+    Str s = buf_status(b) == ST_OK ? arena_str(a, buf_view(b)) : (Str){0};
+    a->guard = guard;
+    buf_free(b);
+    if (!s.ptr && guard)
+        longjmp(*guard, 1);
+    return s;
+}
+
 void source_position(const Source *s, uint32_t at, int *line, int *column)
 {
     size_t start = 0;

@@ -16,6 +16,9 @@ _Noreturn void fail_at(Failure *f, const Source *source, uint32_t at, Status cod
 // Jumps on with the message that is already set.
 _Noreturn void fail_forward(Failure *f, Status code);
 
+// Moves the text of a Buf into the arena and frees the Buf, also when memory runs out.
+Str take_text(Arena *a, Buf *b);
+
 // Line from 1 and column from 0 of a byte offset.
 void source_position(const Source *s, uint32_t at, int *line, int *column);
 

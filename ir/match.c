@@ -22,7 +22,7 @@ typedef struct Match {
     bool allow_conversions;
     TypeVar vars[MAX_TYPE_VARS];
     int var_count;
-    Buf *why; // NULL: no explanation wanted
+    Str *why; // NULL: no explanation wanted
 } Match;
 
 static void explain(Match *m, const char *fmt, ...) PRINTF_LIKE(2, 3);
@@ -35,18 +35,17 @@ static void explain(Match *m, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    buf_z(m->why, "\n  ");
-    schema_print(m->why, m->schema);
-    buf_printf(m->why, ":\n    %s", text);
+    Buf signature = {0};
+    schema_print(&signature, m->schema);
+    Str s = take_text(m->e->arena, &signature);
+    *m->why = arena_printf(m->e->arena, STR_FMT "\n  " STR_FMT ":\n    %s", STR_ARG(*m->why), STR_ARG(s), text);
 }
 
 const char *type_text(Arena *a, const Type *t)
 {
     Buf b = {0};
     type_print_python(&b, t);
-    Str s = arena_str(a, buf_view(&b));
-    buf_free(&b);
-    return s.ptr;
+    return take_text(a, &b).ptr;
 }
 
 Value *actual_value(Emit *e, Actual *a)
@@ -370,7 +369,7 @@ static Matched match_any(Emit *e, Loc loc, const Schema *const *candidates, uint
                 return out;
             }
         }
-    Buf why = {0};
+    Str why = STR("");
     for (uint32_t i = 0; i < count && why.len < 900; i++) {
         Match m = base;
         m.schema = candidates[i];
@@ -378,10 +377,8 @@ static Matched match_any(Emit *e, Loc loc, const Schema *const *candidates, uint
         m.why = &why;
         match(&m, &out);
     }
-    Str text = arena_str(e->arena, buf_view(&why));
-    buf_free(&why);
     emit_fail(e, loc, "%s" STR_FMT, count > 1 ? "Arguments for call are not valid. The following variants are available:" : "Arguments for call are not valid:",
-              STR_ARG(text));
+              STR_ARG(why));
 }
 
 static Match match_base(Emit *e, Loc loc, Actual *args, uint32_t count, Actual *kwargs, uint32_t kw_count, const Actual *self)

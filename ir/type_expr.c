@@ -230,10 +230,7 @@ static Datum *sequence(Program *p, const Source *source, const Ast *a, const Typ
     if (kind == DATUM_DICT)
         d->count = n / 2;
     if (type && kind != DATUM_TUPLE) {
-        Buf text = {0};
-        type_print_python(&text, type);
-        d->name = arena_str(p->arena, buf_view(&text));
-        buf_free(&text);
+        d->name = str_of(type_text(p->arena, type));
     }
     return d;
 }
