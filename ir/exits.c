@@ -2,6 +2,9 @@
 // A block that may have exited yields "has exited" and the pending results, and what follows in it runs under an If.
 #include "ir/compile.h"
 
+// Each early exit nests what follows it, and merging the ifs copies it: the square of this many nodes.
+enum { MAX_NESTED_EXITS = 300 };
+
 typedef struct Exit {
     Value *exited;  // bool
     Value **values; // what is returned, or carried to the next iteration
@@ -23,6 +26,7 @@ typedef struct Exits {
     Value *yes, *no, *throws;
     Unit *units;
     uint32_t unit_count;
+    int depth; // of ifs made by guard_rest
 } Exits;
 
 static Exit transform_block(Exits *x, Block *b);
@@ -178,7 +182,11 @@ static Exit guard_rest(Exits *x, Block *b, const Exit *e, Node *first)
     for (uint32_t i = 0; i < e->count; i++)
         node_add_input(leave, e->values[i]);
     node_insert_before(leave, exited->ret);
-    return transform_if(x, n);
+    if (++x->depth > MAX_NESTED_EXITS)
+        fail_plain(&x->p->failure, ST_UNSUPPORTED, "more than %d early exits in a row in one function", MAX_NESTED_EXITS);
+    Exit out = transform_if(x, n);
+    x->depth--;
+    return out;
 }
 
 static void delete_from(Exits *x, Block *b, Node *first)
@@ -255,8 +263,6 @@ static void settle_outputs(Exits *x, Block *b, const Exit *e)
 static Exit transform_block(Exits *x, Block *b)
 {
     Block *outer = x->target;
-    if (++x->p->depth > MAX_EMIT_DEPTH)
-        fail_plain(&x->p->failure, ST_BAD_MODEL, "too many early exits in one function (limit %d)", MAX_EMIT_DEPTH);
     if (is_target(x, b))
         x->target = b;
     Exit e = {.exited = x->no};
@@ -279,7 +285,6 @@ static Exit transform_block(Exits *x, Block *b)
         e = (Exit){.exited = x->no};
     }
     x->target = outer;
-    x->p->depth--;
     return e;
 }
 

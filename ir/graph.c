@@ -7,6 +7,8 @@
 // Room left between neighbours, so that most insertions find a free position between them.
 #define POSITION_GAP ((uint64_t)1 << 32)
 #define POSITION_LAST UINT64_MAX
+// Where a block's first node goes: literals are put in front of it as often as other nodes behind it.
+#define POSITION_MIDDLE ((uint64_t)1 << 63)
 
 const char *node_kind_text(NodeKind k)
 {
@@ -193,7 +195,7 @@ void value_replace_after(Value *v, const Node *after, Value *by)
 
 static void renumber(Block *b)
 {
-    uint64_t at = 0;
+    uint64_t at = POSITION_MIDDLE;
     for (Node *n = block_first(b); n != b->ret; n = n->next)
         n->position = at += POSITION_GAP;
 }
@@ -208,7 +210,11 @@ void node_insert_before(Node *n, Node *at)
     uint64_t low = position_before(at), high = at->position;
     at->prev->next = n;
     at->prev = n;
-    if (high == POSITION_LAST && low < POSITION_LAST - 2 * POSITION_GAP)
+    if (low == 0 && high == POSITION_LAST)
+        n->position = POSITION_MIDDLE;
+    else if (low == 0 && high > 2 * POSITION_GAP)
+        n->position = high - POSITION_GAP;
+    else if (high == POSITION_LAST && low < POSITION_LAST - 2 * POSITION_GAP)
         n->position = low + POSITION_GAP;
     else if (high - low > 1)
         n->position = low + (high - low) / 2;
