@@ -258,8 +258,8 @@ static Status record(Master *m, const Results *r, bool gathered)
     if (!send)
         return status_no_memory((size_t)r->column_count);
     Status s = ST_OK;
-    // Errors of a whole batch come without columns: its fixed rows are filled here.
-    if (gathered || r->column_count == 0)
+    // A batch of nothing but errors may come from a lane that did not know what to fill.
+    if (gathered || results_failed_rows(r) == r->count)
         s = output_write(r, m->plan, m->writer, send, &all);
     free(send);
     if (s == ST_OK)

@@ -424,14 +424,16 @@ Status results_finish(Results *r)
     return ST_OK;
 }
 
-// Rows without a result are fine where the call for them raised, not where a sibling got one.
-static int64_t rows_with_results(const Results *r)
+int64_t results_failed_rows(const Results *r)
 {
-    int64_t n = r->count;
+    int64_t n = 0;
     for (int i = 0; i < r->error_count; i++)
-        n -= r->errors[i].count;
+        n += r->errors[i].count;
     return n;
 }
+
+// Rows without a result are fine where the call for them raised, not where a sibling got one.
+static int64_t rows_with_results(const Results *r) { return r->count - results_failed_rows(r); }
 
 static Status check_complete(const Results *r)
 {

@@ -57,6 +57,7 @@ Status results_add_batch(Results *r, struct Lane *lane, IValue v, int64_t padded
 Status results_add_row(Results *r, struct Lane *lane, IValue v, int64_t row);
 // Rows [row, row + count) have no result: the model raised.
 Status results_add_error(Results *r, int64_t row, int64_t count, const char *message);
+int64_t results_failed_rows(const Results *r);
 // After the last row: every column has entries for all rows.
 Status results_finish(Results *r);
 

@@ -100,8 +100,10 @@ def main():
         expect("nested", ["-i", "x=/x", "--range", "10:35"], {"output/0/double": 2 * X[10:35], "output/0/positive": X[10:35] > 0,
                                                              "output/1/0": X[10:35].sum(1), "output/1/1": X[10:35].astype(np.int64)})
         raising = [TSBATCH, os.path.join(TESTS, "data", "raising.pt"), "data.h5", "-o", "out.h5", "--overwrite", "-q", "-b", "1", "--on-error", "skip"]
-        code, text = run([*raising, "-i", "x=/signed"])
-        if tally.check(code == 0, f"skipped errors: exit code {code}: {text}"):
+        for options in ([], ["--per-sample", "-b", "7"], ["--per-sample", "-b", "7", "--gather"]):
+            code, text = run([*MPIRUN, "-n", "2", *raising, "-i", "x=/signed", *options])
+            if not tally.check(code == 0, f"skipped errors {options}: exit code {code}: {text}"):
+                continue
             got = read("out.h5")
             tally.check(np.array_equal(np.isnan(got["output"]).all(1), BAD), "skipped errors: rows that raised are NaN, no others")
             tally.check(np.array_equal(got["output"][~BAD], 2 * SIGNED[~BAD]), "skipped errors: rows that did not raise")
