@@ -1,4 +1,5 @@
 // Operator bindings: what a tensor is (sizes, dtype, device …), conversions and copies, and writing into tensors.
+// What only asks, or may hand its argument on, takes private layouts: nothing is reordered for it.
 #include "worker/op_util.h"
 
 #include "kernels/copy.h"

@@ -474,10 +474,12 @@ OP_GLOBAL(op_view_alias)
     return ret_view(lane, t, t->view.ndim, t->view.size, t->view.stride, t->offset, rets);
 }
 
-// Without the mark "requires grad"; the same tensor when it has none.
+// Without the mark "requires grad". An alias, so that resizing it in place leaves the other alone; but a tensor in a private
+// layout is handed on as it is rather than reordered.
 OP_FN(op_detach)
 {
-    if (!args[0].as.tensor->requires_grad)
+    Tensor *t = args[0].as.tensor;
+    if (t->view.layout != LAYOUT_STRIDED && !t->requires_grad)
         return ret_same(args[0], rets);
     TRY(op_view_alias(lane, site, args, rets));
     rets[0].as.tensor->requires_grad = false;

@@ -19,8 +19,8 @@
 #include <cmocka.h>
 
 #include "io/base/buf.h"
-#include "kernels/half.h"
 #include "kernels/copy.h"
+#include "worker/allocator.h"
 #include "worker/op.h"
 #include "worker/random.h"
 
@@ -358,9 +358,11 @@ static void rows_run(const OpRow *rows, size_t count)
     size_t wrong = 0;
     for (size_t i = 0; i < count; i++)
         wrong += !row_run(lane, &rows[i]);
+    size_t live = allocator_stats(lane->allocator).live;
     lane_free(lane);
     arena_free(&arena);
     assert_int_equal(wrong, 0);
+    assert_int_equal(live, 0); // every tensor was given back
 }
 
 #define ROWS_TEST(name, rows)                                                                                          \
