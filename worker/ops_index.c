@@ -393,6 +393,7 @@ static Status op_nonzero_columns(Lane *lane, Site *site, const IValue *args, IVa
 }
 
 #define ROW(name, fn) {"aten::" name, fn, 0, NULL, NULL},
+#define ANY_LAYOUT(name, fn) {"aten::" name, fn, OP_PRIVATE_LAYOUT, NULL, NULL},
 #define INPLACE(name, fn) {"aten::" name, fn, OP_WRITES_ARG0, NULL, NULL},
 #define POINTWISE(name, fn, flags) {"aten::" name, fn, flags, NULL, pw_free_user},
 #define SCATTER(name, op, reduce, include)                                                                             \
@@ -425,7 +426,7 @@ const OpBinding OPS_INDEX[] = {
     INPLACE("index_fill_.int_Tensor", op_index_fill) INPLACE("index_fill_.int_Scalar", op_index_fill)
     ROW("one_hot", op_one_hot)
 
-    ROW("cat", op_cat) ROW("cat.out", op_cat_out) ROW("concat", op_cat) ROW("concat.out", op_cat_out)
+    ANY_LAYOUT("cat", op_cat) ROW("cat.out", op_cat_out) ANY_LAYOUT("concat", op_cat) ROW("concat.out", op_cat_out)
     ROW("stack", op_stack) ROW("stack.out", op_stack_out)
     ROW("hstack", op_hstack) ROW("vstack", op_vstack) ROW("dstack", op_dstack) ROW("column_stack", op_column_stack)
     ROW("repeat", op_repeat) ROW("tile", op_tile)
