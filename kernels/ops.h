@@ -117,6 +117,19 @@ typedef struct GroupNormParams {
 } GroupNormParams;
 extern const KernelOp kernel_group_norm;
 
+// Inputs: v, g (size 1 but in `dim`). Output: v * g / |v|, the norm being taken over all dimensions but `dim`.
+typedef struct WeightNormParams {
+    int32_t dim;
+    int32_t unused;
+} WeightNormParams;
+extern const KernelOp kernel_weight_norm;
+
+// Inputs: a [batch…, P, M], b [batch…, R, M]. Output: [batch…, P, R], the p-norms of the differences of rows; p may be inf.
+typedef struct CdistParams {
+    double p;
+} CdistParams;
+extern const KernelOp kernel_cdist;
+
 typedef struct SoftmaxParams {
     int32_t dim;
     int32_t log;

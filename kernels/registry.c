@@ -22,3 +22,5 @@ const KernelOp kernel_resize = {"resize", VARIANTS(CPU("vector", c_resize), CPU(
 const KernelOp kernel_grid_sample = {"grid_sample", VARIANTS(CPU("reference", ref_grid_sample))};
 const KernelOp kernel_im2col = {"im2col", VARIANTS(CPU("reference", ref_im2col))};
 const KernelOp kernel_col2im = {"col2im", VARIANTS(CPU("reference", ref_col2im))};
+const KernelOp kernel_weight_norm = {"weight_norm", VARIANTS(CPU("reference", ref_weight_norm))};
+const KernelOp kernel_cdist = {"cdist", VARIANTS(CPU("reference", ref_cdist))};

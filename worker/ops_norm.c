@@ -210,6 +210,34 @@ static Status op_rms_norm(Lane *lane, Site *site, const IValue *args, IValue *re
     return ST_OK;
 }
 
+// ---- weight norm and distances
+
+// (v, g, dim)
+static Status op_weight_norm(Lane *lane, Site *site, const IValue *args, IValue *rets)
+{
+    WeightNormParams p;
+    Tensor *in[2] = {arg_tensor(args[0]), arg_tensor(args[1])}, *out;
+    int dim;
+    memset(&p, 0, sizeof p);
+    TRY(wrap_dim(arg_int(args[2]), in[0]->view.ndim, &dim));
+    p.dim = dim;
+    TRY(kernel_call(lane, site, &kernel_weight_norm, &p, sizeof p, in, 2, &out, 1));
+    rets[0] = value_tensor_take(out);
+    return ST_OK;
+}
+
+// (x1, x2, p, compute_mode): the mode only chooses how
+static Status op_cdist(Lane *lane, Site *site, const IValue *args, IValue *rets)
+{
+    CdistParams p = {arg_double(args[2])};
+    Tensor *in[2] = {arg_tensor(args[0]), arg_tensor(args[1])}, *out;
+    if (p.p < 0)
+        return op_raise("cdist only supports non-negative p values");
+    TRY(kernel_call(lane, site, &kernel_cdist, &p, sizeof p, in, 2, &out, 1));
+    rets[0] = value_tensor_take(out);
+    return ST_OK;
+}
+
 // ---- softmax
 
 static Status softmax(Lane *lane, Site *site, Tensor *x, int64_t dim, bool log_result, Tensor **out)
@@ -263,6 +291,9 @@ const OpBinding OPS_NORM[] = {
     ROW("aten::layer_norm", op_layer_norm, 0, 1),
     ROW("aten::native_layer_norm", op_layer_norm, 0, 3),
     ROW("aten::rms_norm", op_rms_norm, 0, 0),
+    ROW("aten::_weight_norm", op_weight_norm, 0, 0),
+    ROW("aten::cdist", op_cdist, 0, 0),
+    ROW("aten::_cdist_forward", op_cdist, 0, 0),
     ROW("aten::softmax.int", op_softmax, 0, 0),
     ROW("aten::log_softmax.int", op_softmax, 0, 1),
     ROW("aten::special_softmax", op_softmax, 0, 0),

@@ -163,6 +163,19 @@ static const OpRow norms_rows[] = {
 };
 ROWS_TEST(norms, norms_rows)
 
+static const OpRow distances_rows[] = {
+    {"aten::_weight_norm; f32[2,3]; f32[2,1]{2, 3}; 0", "~f32[2, 3](3, 1) {0, 0.89442718, 1.78885436, 1.27279222, 1.69705629, 2.12132025}"},
+    {"aten::_weight_norm; f32[2,2,2]; f32[1,1,2]{2, 3}; 2", "~f32[2, 2, 2](4, 2, 1) {0, 0.327326834, 0.534522474, 0.981980503, 1.06904495, 1.63663411, 1.60356736, 2.2912879}"},
+    {"aten::cdist; f32[2,3]; f32[3,3]; 2.0; None", "~f32[2, 3](3, 1) {0, 5.19615221, 10.3923044, 5.19615221, 0, 5.19615221}"},
+    {"aten::cdist; f32[2,2,3]; f32[1,2,3]; 1.0; None", "~f32[2, 2, 2](4, 2, 1) {0, 9, 9, 0, 18, 9, 27, 18}"},
+    {"aten::cdist; f64[2,3]; f64[2,3]{1, 2, 3, 5, 5, 5}; 3.0; None", "~f64[2, 2](2, 1) {1.44224957, 6, 2.88449914, 2.08008382}"},
+    {"aten::cdist; f32[2,3]; f32[2,3]; inf; None", "~f32[2, 2](2, 1) {0, 3, 3, 0}"},
+    {"aten::cdist; f32[2,3]; f32[2,4]; 2.0; None", "! X1 and X2 must have the same number of columns. X1: 3 X2: 4"},
+    {"aten::cdist; f32[3]; f32[2,3]; 2.0; None", "! cdist only supports at least 2D tensors, X1 got: 1D"},
+    {"aten::cdist; f32[2,3]; f32[2,3]; 0.0; None", "~f32[2, 2](2, 1) {0, 3, 3, 0}"},
+};
+ROWS_TEST(distances, distances_rows)
+
 static const OpRow resizing_rows[] = {
     {"aten::upsample_nearest1d; f32[1,1,3]; [5]; None", "~f32[1, 1, 5](5, 5, 1) {0, 0, 1, 1, 2}"},
     {"aten::upsample_nearest2d; f32[1,1,2,2]; [3, 4]; None; None", "~f32[1, 1, 3, 4](12, 12, 4, 1) {0, 0, 1, 1, 0, 0, 1, 1, 2, 2, 3, 3}"},
@@ -199,6 +212,7 @@ int main(void)
         cmocka_unit_test(convolutions),
         cmocka_unit_test(pooling),
         cmocka_unit_test(norms),
+        cmocka_unit_test(distances),
         cmocka_unit_test(resizing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
