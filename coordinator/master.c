@@ -274,6 +274,12 @@ static Status record(Master *m, const Results *r, bool gathered)
     return s;
 }
 
+static Status too_many_errors(const Master *m, const char *last)
+{
+    return status_fail(ST_RAISED, "%lld calls raised, more than --max-errors %lld; the last: %s", (long long)sched_error_count(m->sched),
+                       (long long)m->job->options->max_errors, last);
+}
+
 static Status take_rows(Master *m, const CommMessage *message)
 {
     Wire w = wire_of(message->data, message->size);
@@ -289,8 +295,7 @@ static Status take_rows(Master *m, const CommMessage *message)
     if (s == ST_OK)
         accept(m, message->from, r.batch, r.error_count, seconds);
     if (s == ST_OK && sched_too_many_errors(m->sched))
-        s = status_fail(ST_RAISED, "%lld calls raised, more than --max-errors %lld; the last: %s", (long long)sched_error_count(m->sched),
-                        (long long)m->job->options->max_errors, r.error_count ? r.errors[r.error_count - 1].message : "");
+        s = too_many_errors(m, r.error_count ? r.errors[r.error_count - 1].message : "");
     results_drop_borrowed(&r);
     return s;
 }
@@ -331,7 +336,8 @@ static Status hold_rows(Master *m, const CommMessage *message)
     if (sched_too_many_errors(m->sched) || (!m->plan && sched_finished(m->sched))) {
         wire_int(&w);
         wire_int(&w);
-        return status_fail(ST_RAISED, "every call raised; the last: %s", errors ? wire_text(&w) : "");
+        const char *last = errors ? wire_text(&w) : "";
+        return sched_too_many_errors(m->sched) ? too_many_errors(m, last) : status_fail(ST_RAISED, "every call raised; the last: %s", last);
     }
     return ST_OK;
 }
