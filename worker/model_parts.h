@@ -26,6 +26,9 @@ struct Model {
     bool keeps_containers; // a call may change lists, dictionaries or plain objects of the module in place
 };
 
+// Runs __setstate__ of the objects that have one (setstate.c). m->arena has a guard.
+Status restore_objects(Model *m);
+
 // Executes one pure operator on constants: PassHooks.fold, with the context that fold_open makes.
 typedef struct FoldContext { Lane *lane; const Model *model; } FoldContext;
 Status fold_open(FoldContext *f, Model *m);

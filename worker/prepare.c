@@ -261,7 +261,7 @@ static Status lower(Model *m)
     return code_set_lower(&m->codes);
 }
 
-static Status lower_guarded(Model *m)
+static Status guarded(Model *m, Status (*step)(Model *m))
 {
     jmp_buf guard;
     if (setjmp(guard)) {
@@ -269,7 +269,7 @@ static Status lower_guarded(Model *m)
         return ST_MEMORY;
     }
     m->arena.guard = &guard;
-    Status status = lower(m);
+    Status status = step(m);
     m->arena.guard = NULL;
     return status;
 }
@@ -291,11 +291,12 @@ Status model_prepare(Model *m, const ModelOptions *options, bool allow_missing)
     m->function = class_method(m->cls, str_of(name));
     if (!m->function || !m->function->graph)
         return no_such_method(m, name);
+    TRY(guarded(m, restore_objects));
     TRY(optimize_method(m));
     if (!allow_missing)
         TRY(check_operators(m, m->optimized.graph));
     m->keeps_containers = keeps_containers(m);
-    TRY(lower_guarded(m));
+    TRY(guarded(m, lower));
     if (!allow_missing)
         for (uint32_t i = 0; i < m->codes.count; i++)
             TRY(check_operators(m, m->codes.codes[i]->graph));

@@ -74,5 +74,27 @@ class Numbers(nn.Module):
         return float(x.sum()) * n, n + 1, n > 2
 
 
+class Restoring(nn.Module):
+    """Keeps its state in a form of its own: __setstate__ makes the attributes."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.ones(3)
+        self.shift = 1
+
+    @torch.jit.export
+    def __getstate__(self):
+        return (self.weight * 2, self.shift, self.training)
+
+    @torch.jit.export
+    def __setstate__(self, state: Tuple[torch.Tensor, int, bool]):
+        self.weight = state[0]
+        self.shift = state[1] + 5
+        self.training = state[2]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.weight + self.shift
+
+
 MODELS = {"raising": Raising, "counting": Counting, "named": Named, "nested": Nested, "ragged": Ragged, "images": Images,
-          "numbers": Numbers}
+          "numbers": Numbers, "restoring": Restoring}

@@ -188,6 +188,23 @@ static void test_numbers_and_unknown_method(void **state)
     close_model(&f);
 }
 
+// __setstate__ runs when the model is prepared, not when it is opened, and only once.
+static void test_setstate(void **state)
+{
+    (void)state;
+    Fixture f;
+    open_model(&f, "restoring", NULL);
+    ok(model_prepare(f.model, &(ModelOptions){.kernels = &f.kernels}, false));
+    close_lane(&f);
+    open_lane(&f);
+    IValue x = floats(&f, 1, (int64_t[]){3}, (float[]){1, 2, 3}), result;
+    ok(instance_call(f.instance, &x, 1, &result));
+    assert_true(at(result, 0) == 8 && at(result, 2) == 12); // x * 2 + 6
+    value_release(result);
+    value_release(x);
+    close_model(&f);
+}
+
 typedef struct ThreadJob { Fixture f; float result; Status status; } ThreadJob;
 
 static void *thread_main(void *arg)
@@ -240,7 +257,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cell),      cmocka_unit_test(test_state),
         cmocka_unit_test(test_exception), cmocka_unit_test(test_defaults_and_names),
-        cmocka_unit_test(test_numbers_and_unknown_method), cmocka_unit_test(test_lanes),
+        cmocka_unit_test(test_numbers_and_unknown_method), cmocka_unit_test(test_setstate),                 cmocka_unit_test(test_lanes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
