@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static json_t *inner(const Json *j) { return (json_t *)(uintptr_t)j; }
@@ -24,10 +25,18 @@ static void put(Json *j, const char *key, json_t *value)
         json_array_append_new(inner(j), value);
 }
 
+// File names need not be UTF-8, JSON must be: bytes beyond ASCII become question marks then.
 void js_text(Json *j, const char *key, const char *text)
 {
     json_t *value = json_string(text);
-    put(j, key, value ? value : json_string_nocheck(text)); // file names need not be UTF-8
+    char *copy = value ? NULL : strdup(text);
+    for (char *p = copy; p && *p; p++)
+        if ((unsigned char)*p >= 0x80)
+            *p = '?';
+    if (copy)
+        value = json_string(copy);
+    free(copy);
+    put(j, key, value);
 }
 
 void js_integer(Json *j, const char *key, int64_t v) { put(j, key, json_integer(v)); }
