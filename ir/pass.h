@@ -103,6 +103,8 @@ bool fold_constants(PassContext *c, const Alias *alias, Node *n, Node **next);
 bool fold_control_flow(PassContext *c, const Alias *alias, Node *n, Node **next);
 // Runs n on other constants than its own; false when it cannot be run now.
 bool fold_run(PassContext *c, const Node *n, Datum **inputs, Datum **outputs);
+// The int that n reads from a tensor, when the tensor was computed from ints (numbers.c); else NULL.
+Value *int_behind(PassContext *c, const Alias *alias, Node *n);
 typedef struct Peephole Peephole;
 Peephole *peephole_new(PassContext *c);
 bool peephole(Peephole *p, const Alias *alias, Node *n, Node **next);

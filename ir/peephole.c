@@ -216,12 +216,16 @@ static bool device(PassContext *c, const Alias *alias, Node *n, Node **next)
 // A number that was made a tensor only to be read again: `int(NumToTensor(size(x, 0)))` of traced graphs.
 static bool read_number(PassContext *c, const Alias *alias, Node *n, Node **next)
 {
-    (void)c;
     const Node *made = n->inputs[0]->node;
+    TypeKind wanted = n->outputs[0]->type->kind;
+    if (wanted == TYPE_INT && n->inputs[0]->type->kind == TYPE_TENSOR) {
+        Value *number = int_behind(c, alias, n);
+        return number && replace_by(n, number, next);
+    }
     if (!node_is(made, "prim::NumToTensor") || alias_is_written(alias, n->inputs[0]))
         return false;
     Value *number = made->inputs[0];
-    bool same = number->type == n->outputs[0]->type || (n->outputs[0]->type->kind == TYPE_NUMBER && number->type->kind != TYPE_BOOL);
+    bool same = number->type == n->outputs[0]->type || (wanted == TYPE_NUMBER && number->type->kind != TYPE_BOOL);
     return same && replace_by(n, number, next);
 }
 

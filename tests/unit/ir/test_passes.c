@@ -376,6 +376,44 @@ static void test_numbers(void **state)
             "  return (%r)\n");
 }
 
+// Sizes computed with as tensors, as tracing records it.
+static void test_traced_sizes(void **state)
+{
+    becomes(state, pass_simplify,
+            "graph(%x : Tensor, %n : int):\n"
+            "  %1 : int = prim::Constant[value=1]()\n"
+            "  %k : Tensor = prim::Constant[value={4}]()\n"
+            "  %7 : int = prim::Constant[value=7]()\n"
+            "  %t : Tensor = prim::NumToTensor(%n)\n"
+            "  %d : Tensor = aten::floor_divide(%t, %k)\n"
+            "  %r : Tensor = aten::remainder(%t, %7)\n"
+            "  %s : Tensor = aten::rsub(%r, %7, %1)\n"
+            "  %i : int = aten::Int(%d)\n"
+            "  %j : int = aten::Int(%s)\n"
+            "  %q : Tensor = aten::floor_divide(%k, %t)\n"
+            "  %l : int = aten::Int(%q)\n"
+            "  %m : int[] = prim::ListConstruct(%i, %j, %l)\n"
+            "  return (%m)\n",
+            "graph(%x : Tensor,\n"
+            "      %n : int):\n"
+            "  %2 : int = prim::Constant[value=1]()\n"
+            "  %k : Tensor = prim::Constant[value={4}]()\n"
+            "  %4 : int = prim::Constant[value=7]()\n"
+            "  %5 : int = prim::Constant[value=4]()\n"
+            "  %t : Tensor = prim::NumToTensor(%n)\n"
+            "  %d : Tensor = aten::floor_divide(%t, %k)\n"
+            "  %r : Tensor = aten::remainder(%t, %4)\n"
+            "  %s : Tensor = aten::rsub(%r, %4, %2)\n"
+            "  %i : int = aten::floordiv(%n, %5)\n"
+            "  %11 : int = aten::remainder(%n, %4)\n"
+            "  %j : int = aten::sub(%4, %11)\n"
+            "  %q : Tensor = aten::floor_divide(%k, %t)\n"
+            "  %14 : int = prim::Constant[value=4]()\n"
+            "  %l : int = aten::Int(%q)\n"
+            "  %m : int[] = prim::ListConstruct(%i, %j, %l)\n"
+            "  return (%m)\n");
+}
+
 // In place -------------------------------------------------------------------------------------------------------------
 
 static void test_in_place(void **state)
@@ -529,6 +567,6 @@ static void test_dce(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(test_dropout), TEST(test_branches), TEST(test_loops), TEST(test_none), TEST(test_containers), TEST(test_constant_lists), TEST(test_checks), TEST(test_conditions), TEST(test_appended), TEST(test_growing_list), TEST(test_certain_condition),
-                                       TEST(test_numbers), TEST(test_in_place), TEST(test_in_place_refused), TEST(test_cse), TEST(test_dce)};
+                                       TEST(test_numbers), TEST(test_traced_sizes), TEST(test_in_place), TEST(test_in_place_refused), TEST(test_cse), TEST(test_dce)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
