@@ -63,8 +63,8 @@ enum { LANES = 16, SHORT_SUM = 512 };
     } while (0)
 
 // Greatest and least with NaN winning; the comparisons with itself vanish for integers.
-#define GREATER(a, b) (((a) > (b)) | ((a) != (a)) ? (a) : (b))
-#define LESSER(a, b) (((a) < (b)) | ((a) != (a)) ? (a) : (b))
+#define GREATER(a, b) ((((a) > (b)) | ((a) != (a))) ? (a) : (b))
+#define LESSER(a, b) ((((a) < (b)) | ((a) != (a))) ? (a) : (b))
 
 // The first position of the row's winner, if it beats the accumulator.
 #define ARG(T, value, better, extreme)                                                                                     \
