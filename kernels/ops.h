@@ -117,6 +117,20 @@ typedef struct GroupNormParams {
 } GroupNormParams;
 extern const KernelOp kernel_group_norm;
 
+// Inputs: input [N, C, H, W], rois [K, 5] (image, x1, y1, x2, y2). Output [K, C, size]; max: also int32 positions in the
+// image, -1 where a bin is empty (torchvision's roi_align, and roi_pool with `max`).
+typedef struct RoiParams {
+    double scale;
+    int64_t size[2];
+    int64_t sampling_ratio; // points per bin and direction; 0 and below: as many as pixels
+    int32_t aligned, max;
+} RoiParams;
+extern const KernelOp kernel_roi;
+
+// Boxes [N, 4] (x1, y1, x2, y2) and scores [N], both float32 in one piece: writes the boxes that remain, best score first,
+// into keep[N] and returns how many. order[N] and gone[N] are scratch.
+int64_t nms_f32(const float *boxes, const float *scores, int64_t n, double threshold, int64_t *keep, int64_t *order, bool *gone);
+
 // Inputs: v, g (size 1 but in `dim`). Output: v * g / |v|, the norm being taken over all dimensions but `dim`.
 typedef struct WeightNormParams {
     int32_t dim;

@@ -24,6 +24,7 @@ KERNEL_VARIANT(dnnl_adaptive_pool);
 KERNEL_VARIANT(ref_adaptive_pool);
 KERNEL_VARIANT(ref_weight_norm);
 KERNEL_VARIANT(ref_cdist);
+KERNEL_VARIANT(ref_roi);
 KERNEL_VARIANT(ref_im2col);
 KERNEL_VARIANT(ref_col2im);
 KERNEL_VARIANT(c_resize);

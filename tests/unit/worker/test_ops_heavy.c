@@ -176,6 +176,18 @@ static const OpRow distances_rows[] = {
 };
 ROWS_TEST(distances, distances_rows)
 
+static const OpRow detection_rows[] = {
+    {"torchvision::nms; f32[4,4]{0, 0, 10, 10, 1, 1, 11, 11, 20, 20, 30, 30, 0, 0, 9, 10}; f32[4]{0.5, 0.9, 0.3, 0.9}; 0.5", "i64[2](1) {1, 2}"},
+    {"torchvision::nms; f32[0,4]; f32[0]; 0.5", "i64[0](1) {}"},
+    {"torchvision::nms; f32[2,3]; f32[2]; 0.5", "! boxes should have 4 elements in dimension 1, got 3"},
+    {"torchvision::nms; f32[2,4]; f32[3]; 0.5", "! boxes and scores should have same number of elements in dimension 0, got 2 and 3"},
+    {"torchvision::roi_align; f32[1,2,4,4]; f32[2,5]{0, 0, 0, 3, 3, 0, 1.3, 0.6, 5.2, 2.1}; 1.0; 2; 2; 2; False", "~f32[2, 2, 2, 2](8, 4, 2, 1) {3.75, 5.25, 9.75, 11.25, 19.75, 21.25, 25.75, 27.25, 6.17499924, 3.44999981, 9.17499924, 4.94999981, 22.1749992, 11.4500008, 25.1749992, 12.9499998}"},
+    {"torchvision::roi_align; f32[2,1,4,4]; f32[2,5]{1, 0, 0, 6, 7, 0, 2.6, 1.2, 5.2, 4.4}; 0.5; 2; 3; -1; True", "~f32[2, 1, 2, 3](6, 6, 3, 1) {17.625, 18.625, 19.625, 24.5, 25.5, 26.5, 3.01666665, 3.44999981, 3.88333321, 6.21666718, 6.6500001, 7.08333349}"},
+    {"torchvision::roi_pool; f32[1,2,4,4]; f32[2,5]{0, 0, 0, 3, 3, 0, 1.3, 0.6, 5.2, 2.1}; 1.0; 2; 2", "~f32[2, 2, 2, 2](8, 4, 2, 1) {5, 7, 13, 15, 21, 23, 29, 31, 7, 7, 11, 11, 23, 23, 27, 27} | i32[2, 2, 2, 2](8, 4, 2, 1) {5, 7, 13, 15, 5, 7, 13, 15, 7, 7, 11, 11, 7, 7, 11, 11}"},
+    {"torchvision::roi_align; f32[1,2,4,4]; f32[2,4]; 1.0; 2; 2; 2; False", "! rois must have shape as Tensor[K, 5]"},
+};
+ROWS_TEST(detection, detection_rows)
+
 static const OpRow resizing_rows[] = {
     {"aten::upsample_nearest1d; f32[1,1,3]; [5]; None", "~f32[1, 1, 5](5, 5, 1) {0, 0, 1, 1, 2}"},
     {"aten::upsample_nearest2d; f32[1,1,2,2]; [3, 4]; None; None", "~f32[1, 1, 3, 4](12, 12, 4, 1) {0, 0, 1, 1, 0, 0, 1, 1, 2, 2, 3, 3}"},
@@ -213,6 +225,7 @@ int main(void)
         cmocka_unit_test(pooling),
         cmocka_unit_test(norms),
         cmocka_unit_test(distances),
+        cmocka_unit_test(detection),
         cmocka_unit_test(resizing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
