@@ -322,7 +322,7 @@ static Ast *parse_operator(Parser *p, Ast *left, int level)
         ast_add(p, a, left);
         ast_add(p, a, parse_exp(p, LOWEST));
         parser_expect(p, TOK_ELSE);
-        ast_add(p, a, parse_exp(p, level));
+        ast_add(p, a, parse_exp(p, level - 1)); // to the right, as in Python
         return a;
     }
     case TOK_FOR:

@@ -2,6 +2,8 @@
 // The reader is a recursive descent over one line with a sticky error.
 #include "ir/schema.h"
 
+#include "ir/print.h"
+
 #include <stdlib.h>
 
 typedef struct Reader {
@@ -83,11 +85,11 @@ static const struct {
 
 static const Type *read_type(Reader *r, Suffix *s, int depth);
 
-static void read_paren_types(Reader *r, const Type ***elems, uint32_t *count, int depth)
+static void read_types(Reader *r, const char *end, const Type ***elems, uint32_t *count, int depth)
 {
     *elems = NULL;
     *count = 0;
-    while (!r->error && !accept(r, ")")) {
+    while (!r->error && !accept(r, end)) {
         if (*count)
             expect(r, ",");
         Suffix ignored = {0};
@@ -102,16 +104,18 @@ static const Type *read_base_type(Reader *r, int depth)
     const Type **elems;
     uint32_t count;
     if (accept(r, "(")) {
-        read_paren_types(r, &elems, &count, depth);
+        read_types(r, ")", &elems, &count, depth);
         return type_tuple(r->types, elems, count);
     }
     Str name = read_name(r, true);
-    if (peek(r) == '(') {
+    if (peek(r) == '(' || peek(r) == '[') { // Future(t), which prints as Future[t]
         TypeKind wrap = str_is(name, "Future") ? TYPE_FUTURE : str_is(name, "RRef") ? TYPE_RREF
                         : str_is(name, "Await") ? TYPE_AWAIT : str_is(name, "Dict") ? TYPE_DICT : TYPE_ANY;
         if (wrap != TYPE_ANY) {
-            expect(r, "(");
-            read_paren_types(r, &elems, &count, depth);
+            const char *end = accept(r, "(") ? ")" : "]";
+            if (*end == ']')
+                expect(r, "[");
+            read_types(r, end, &elems, &count, depth);
             if (count != (wrap == TYPE_DICT ? 2 : 1)) {
                 fail(r, "the right number of element types");
                 return type_of_kind(r->types, TYPE_ANY);
@@ -340,10 +344,10 @@ static void print_default(Buf *out, const Datum *d)
         buf_printf(out, "%lld", (long long)d->i);
         break;
     case DATUM_FLOAT:
-        buf_printf(out, "%.17g", d->f);
+        print_float(out, d->f);
         break;
     case DATUM_STR:
-        buf_printf(out, "\"" STR_FMT "\"", STR_ARG(d->s));
+        print_quoted(out, d->s);
         break;
     case DATUM_LIST:
     case DATUM_TUPLE:
@@ -387,12 +391,16 @@ void schema_print(Buf *out, const Schema *s)
     buf_z(out, ") -> ");
     if (s->varret)
         buf_z(out, "...");
-    if (s->return_count != 1 && !s->varret)
-        buf_char(out, '(');
+    // A single result whose type starts with '(' is enclosed, or it would read as several results.
+    Buf returns = {0};
     for (uint32_t i = 0; i < s->return_count; i++) {
-        buf_z(out, i ? ", " : "");
-        print_arg(out, &s->returns[i]);
+        buf_z(&returns, i ? ", " : "");
+        print_arg(&returns, &s->returns[i]);
     }
-    if (s->return_count != 1 && !s->varret)
-        buf_char(out, ')');
+    bool enclose = !s->varret && (s->return_count != 1 || (returns.len && returns.ptr[0] == '('));
+    buf_z(out, enclose ? "(" : "");
+    buf_str(out, buf_view(&returns));
+    buf_z(out, enclose ? ")" : "");
+    out->failed |= returns.failed;
+    buf_free(&returns);
 }
