@@ -185,7 +185,8 @@ static Status run_kernel(Lane *lane, Site *site, const Kernel *k, const View *in
     if (k->scratch_bytes && !(scratch = lane_scratch(lane, k->scratch_bytes)))
         return ST_MEMORY;
     site->profile.flops += k->flops;
-    return k->variant->run(k, in, out, scratch, NULL);
+    Status status = k->variant->run(k, in, out, scratch, NULL);
+    return status == ST_RAISED ? op_raise("%s", status_message()) : status; // kernels know no Python classes
 }
 
 const char *site_variant(const Site *site)
@@ -242,7 +243,7 @@ Status kernel_call(Lane *lane, Site *site, const KernelOp *op, const void *param
         tensor_release(made[i]);
     for (int i = 0; i < kept; i++)
         out[i] = made[i];
-    return status == ST_RAISED ? op_raise("%s", status_message()) : status;
+    return status;
 }
 
 // May the kernel write straight into `out`? It must have the signature the kernel writes, and share no memory with an

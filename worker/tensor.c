@@ -6,6 +6,7 @@
 #include "worker/allocator.h"
 #include "worker/lane.h"
 #include "worker/op.h"
+#include "worker/op_util.h"
 
 enum { STRUCT_TENSOR, STRUCT_STORAGE };
 
@@ -17,7 +18,7 @@ Status tensor_bytes(DType dtype, int ndim, const int64_t *size, size_t *out)
     bool empty = false;
     for (int d = 0; d < ndim; d++) {
         if (size[d] < 0)
-            return op_raise("Trying to create tensor with negative dimension %lld", (long long)size[d]);
+            return op_raise("Trying to create tensor with negative dimension %lld: %s", (long long)size[d], size_text(size, ndim).text);
         empty = empty || size[d] == 0;
     }
     for (int d = 0; d < ndim && !empty; d++)

@@ -160,6 +160,21 @@ static uint32_t add_levels(Level *levels, uint32_t count, const TraceFrame *f)
     return count;
 }
 
+// The last line: a class that the program named itself ("builtins.ValueError: …") stays; whatever an operator raises is a
+// RuntimeError to TorchScript, also what eager PyTorch calls IndexError.
+static void write_exception(Buf *out, const char *message)
+{
+    size_t len = strspn(message, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.");
+    bool named = len > 0 && message[len] == ':' && message[len + 1] == ' ';
+    if (!named || !memchr(message, '.', len)) {
+        buf_z(out, "RuntimeError: ");
+        if (named && len > 5 && memcmp(message + len - 5, "Error", 5) == 0)
+            message += len + 2;
+    }
+    buf_z(out, message);
+    buf_char(out, '\n');
+}
+
 Status traceback_raise(const TraceFrame *frames, uint32_t count)
 {
     Buf out = {0}, original = {0}, text = {0};
@@ -182,8 +197,7 @@ Status traceback_raise(const TraceFrame *frames, uint32_t count)
         buf_z(&out, "\nTraceback of TorchScript, original code (most recent call last):\n");
         buf_str(&out, buf_view(&original));
     }
-    buf_z(&out, status_message());
-    buf_char(&out, '\n');
+    write_exception(&out, status_message());
     Status status = out.failed ? ST_RAISED : status_fail(ST_RAISED, STR_FMT, STR_ARG(buf_view(&out)));
     buf_free(&out);
     buf_free(&original);
