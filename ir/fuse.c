@@ -122,7 +122,7 @@ static bool is_bias(const Value *v, int64_t n, DType dtype)
 
 static bool lower_linear(Fuser *f, Node *n)
 {
-    Value *none = NULL, *x = NULL, *weight = NULL, *bias = NULL;
+    Value *x = NULL, *weight = NULL, *bias = NULL;
     if (node_is_overload(n, "aten::linear")) {
         const DatumTensor *t = constant_tensor(n->inputs[1]);
         if (!is_float_weight(t) || t->ndim != 2)
@@ -145,9 +145,8 @@ static bool lower_linear(Fuser *f, Node *n)
         return false;
     Value *in[7] = {x, weight, bias};
     fill_tail(f, n, in + 3);
-    none = in[3];
     if (!bias)
-        in[LINEAR_BIAS] = none;
+        in[LINEAR_BIAS] = in[3]; // None
     return replace_by(n, node_make(f->c, f->linear, n, n, in, 7));
 }
 

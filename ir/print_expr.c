@@ -203,7 +203,7 @@ static void annotated_use(Buf *out, const char *function, const Type *type, Str 
     buf_char(out, ')');
 }
 
-static void unwrap_optional(CodePrinter *p, Buf *out, const Node *n)
+static void unwrap_optional(Buf *out, const Node *n)
 {
     buf_z(out, "torch._unwrap_optional(");
     if (value_is_none(n->inputs[0])) {
@@ -214,7 +214,6 @@ static void unwrap_optional(CodePrinter *p, Buf *out, const Node *n)
         buf_str(out, code_use(n->inputs[0]));
     }
     buf_char(out, ')');
-    (void)p;
 }
 
 static void index_operator(Buf *out, const Node *n)
@@ -232,7 +231,7 @@ static void index_operator(Buf *out, const Node *n)
     buf_char(out, ']');
 }
 
-static void operator_expression(CodePrinter *p, Buf *out, const Node *n)
+static void operator_expression(Buf *out, const Node *n)
 {
     static const char *const CALLS[][2] = {{"aten::Int", "int("}, {"aten::Float", "float("}, {"aten::Bool", "bool("}, {"aten::str", "str("}, {"aten::sorted", "sorted("}};
     Str symbol = n->schema->symbol;
@@ -248,7 +247,7 @@ static void operator_expression(CodePrinter *p, Buf *out, const Node *n)
     else if (str_is(symbol, "aten::__getitem__"))
         index_operator(out, n);
     else if (str_is(symbol, "aten::_unwrap_optional"))
-        unwrap_optional(p, out, n);
+        unwrap_optional(out, n);
     else
         operator_call(out, n);
 }
@@ -353,7 +352,7 @@ void code_expression(CodePrinter *p, Buf *out, const Node *n)
 {
     switch (n->kind) {
     case NODE_CONSTANT: code_constant(p, out, n->constant ? n->constant : &datum_none, n->outputs[0]->type); break;
-    case NODE_OP: operator_expression(p, out, n); break;
+    case NODE_OP: operator_expression(out, n); break;
     case NODE_PRINT:
         buf_z(out, "print(");
         list_uses(out, n, 0);

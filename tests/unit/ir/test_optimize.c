@@ -311,8 +311,28 @@ static void test_linear(void **state)
                  "  return (%o)\n");
 }
 
+// Out of memory anywhere: an error, nothing lost, and the program still works afterwards.
+static void test_memory(void **state)
+{
+    Fixture *f = *state;
+    Toy *t = conv_net(f);
+    Optimized out;
+    Status status = ST_MEMORY;
+    int failures = 0;
+    for (size_t more = 0; status != ST_OK; more += 4096, failures++) {
+        f->arena.limit = f->arena.total + more;
+        status = optimize(f->program, &t->forward, t->object, NULL, NULL, &out);
+        assert_true(status == ST_OK || status == ST_MEMORY);
+        assert_true(failures < 1000);
+    }
+    f->arena.limit = 0;
+    assert_true(failures > 1);
+    assert_int_equal(graph_verify(out.graph), ST_OK);
+    assert_int_equal(graph_verify(t->forward.graph), ST_OK);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_inline_and_freeze), TEST(test_what_changes_stays), TEST(test_hooks), TEST(test_batch_norm), TEST(test_fusion), TEST(test_linear)};
+    const struct CMUnitTest tests[] = {TEST(test_inline_and_freeze), TEST(test_what_changes_stays), TEST(test_hooks), TEST(test_batch_norm), TEST(test_fusion), TEST(test_linear), TEST(test_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
