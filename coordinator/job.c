@@ -57,7 +57,7 @@ static Status compile(Job *j)
 {
     const Options *o = j->options;
     j->kernels = (KernelContext){.packs = j->packs, .threads = (int)o->threads};
-    ModelOptions options = {.method = o->method, .optimize = {.stateful = o->stateful}, .dump_pass = o->dump, .kernels = &j->kernels, .profile = o->profile};
+    ModelOptions options = {.method = o->method, .optimize = {.stateful = o->stateful}, .dump_pass = o->dump, .kernels = &j->kernels, .profile = o->profile, .share_constants = j->node.size > 1};
     TRY(model_prepare(j->model, &options, false));
     const Str *paths;
     uint32_t mutated = model_mutated(j->model, &paths);

@@ -14,6 +14,7 @@ typedef struct ModelOptions {
     const char *dump_pass; // print the graph after this pass to stderr, or NULL ("all")
     const KernelContext *kernels;
     bool no_optimize;      // run the graph as it is, calls not inlined (tests)
+    bool share_constants;  // kernels->packs is shared with other processes: keep large folded weights there
     bool profile;          // count calls and time of every operator
 } ModelOptions;
 
