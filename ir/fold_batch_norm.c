@@ -19,10 +19,17 @@ typedef struct Conv {
     int64_t groups;
 } Conv;
 
+enum { MAX_NDIM = 8 };
+
 static bool is_off(const Value *v)
 {
     bool b = true;
     return v && value_constant_bool(v, &b) && !b;
+}
+
+static bool is_plain(const DatumTensor *t)
+{
+    return !t->sparse && !t->quantizer && !t->conj && !t->neg && t->storage->data && (t->dtype == DT_F32 || t->dtype == DT_F64);
 }
 
 static bool is_dense(const DatumTensor *t)
@@ -33,7 +40,7 @@ static bool is_dense(const DatumTensor *t)
             return false;
         expected *= t->size[d];
     }
-    return !t->sparse && !t->quantizer && !t->conj && !t->neg && t->storage->data && (t->dtype == DT_F32 || t->dtype == DT_F64);
+    return is_plain(t);
 }
 
 // A dense vector of n elements, or None (*out stays NULL). False: something else.
@@ -73,7 +80,7 @@ static bool find_conv(Node *n, const Alias *alias, Conv *c)
     }
     *c = (Conv){.node = n, .transposed = transposed, .bias_at = 2};
     c->weight = constant_tensor(n->inputs[1]);
-    if (!c->weight || c->weight->ndim < 3 || !is_dense(c->weight) || alias_node_touched(alias, n))
+    if (!c->weight || c->weight->ndim < 3 || c->weight->ndim > MAX_NDIM || !is_plain(c->weight) || alias_node_touched(alias, n))
         return false;
     return value_constant_int(node_argument(n, "groups"), &c->groups) && c->groups > 0;
 }
@@ -125,9 +132,33 @@ static void scale_run(const DatumTensor *from, DatumTensor *to, int64_t start, i
     }
 }
 
+// Weights in any order of dimensions (channels last), element by element.
+static void scale_strided(const Conv *conv, const double *scale, DatumTensor *out)
+{
+    const DatumTensor *w = conv->weight;
+    int64_t index[MAX_NDIM] = {0}, n = datum_tensor_numel(w);
+    for (int64_t i = 0; i < n; i++) {
+        int64_t offset = 0, channel = index[0];
+        for (int d = 0; d < w->ndim; d++)
+            offset += index[d] * w->stride[d];
+        if (conv->transposed)
+            channel = index[0] / (w->size[0] / conv->groups) * w->size[1] + index[1];
+        if (w->dtype == DT_F32)
+            ((float *)bytes(out))[i] = (float)(at(w, offset) * scale[channel]);
+        else
+            ((double *)bytes(out))[i] = at(w, offset) * scale[channel];
+        for (int d = w->ndim - 1; d >= 0 && ++index[d] == w->size[d]; d--)
+            index[d] = 0;
+    }
+}
+
 static void scale_weight(const Conv *conv, const double *scale, DatumTensor *out)
 {
     const DatumTensor *w = conv->weight;
+    if (!is_dense(w)) {
+        scale_strided(conv, scale, out);
+        return;
+    }
     int64_t kernel = 1;
     for (int i = 2; i < w->ndim; i++)
         kernel *= w->size[i];
