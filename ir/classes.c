@@ -240,6 +240,48 @@ static ClassDef *import_interface(Program *p, Str name, const Definition *def, b
     return c;
 }
 
+// Methods of builtin classes that saved code calls. They have a signature and no graph.
+static const struct {
+    const char *cls, *signature;
+} builtin_methods[] = {
+#define CONV_METHODS(cls)                                                                                              \
+    {cls, "unpack(__torch__.torch.classes." cls " self) -> ((Tensor, Tensor?))"},                                      \
+        {cls, "weight(__torch__.torch.classes." cls " self) -> Tensor"},                                               \
+        {cls, "bias(__torch__.torch.classes." cls " self) -> Tensor?"},                                                \
+        {cls, "stride(__torch__.torch.classes." cls " self) -> int[]"},                                                \
+        {cls, "padding(__torch__.torch.classes." cls " self) -> int[]"},                                               \
+        {cls, "output_padding(__torch__.torch.classes." cls " self) -> int[]"},                                        \
+        {cls, "dilation(__torch__.torch.classes." cls " self) -> int[]"},                                              \
+        {cls, "groups(__torch__.torch.classes." cls " self) -> int"},                                                  \
+        {cls, "transpose(__torch__.torch.classes." cls " self) -> bool"}
+    CONV_METHODS("quantized.Conv2dPackedParamsBase"), CONV_METHODS("quantized.Conv3dPackedParamsBase"),
+#undef CONV_METHODS
+    {"quantized.LinearPackedParamsBase", "unpack(__torch__.torch.classes.quantized.LinearPackedParamsBase self) -> ((Tensor, Tensor?))"},
+    {"quantized.LinearPackedParamsBase", "bias(__torch__.torch.classes.quantized.LinearPackedParamsBase self) -> Tensor?"},
+    {"quantized.EmbeddingPackedParamsBase", "unpack(__torch__.torch.classes.quantized.EmbeddingPackedParamsBase self) -> Tensor"},
+    {"quantized.EmbeddingPackedParamsBase", "bit_rate(__torch__.torch.classes.quantized.EmbeddingPackedParamsBase self) -> int"},
+};
+
+ClassDef *builtin_class(Program *p, Str name)
+{
+    ClassDef *c = class_new(p, name, CLASS_BUILTIN, TYPE_CLASS);
+    Str rest = str_from(name, strlen("__torch__.torch.classes."));
+    for (size_t i = 0; i < sizeof builtin_methods / sizeof *builtin_methods; i++) {
+        if (!str_is(rest, builtin_methods[i].cls))
+            continue;
+        Schema *s;
+        Status status = schema_parse(p->arena, p->types, str_of(builtin_methods[i].signature), &s);
+        if (status != ST_OK)
+            fail_forward(&p->failure, status);
+        Function *f = new_function(p, c, s->symbol, NULL, NULL);
+        f->schema = s;
+        f->state = FUNCTION_COMPILED;
+        ARENA_PUSH(p->arena, c->methods, c->method_count, f);
+        strmap_put(&c->method_index, p->arena, f->name, f);
+    }
+    return c;
+}
+
 ClassDef *import_class(Program *p, Str name, const Definition *def)
 {
     const Ast *base = def->ast->kids[0];

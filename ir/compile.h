@@ -62,6 +62,7 @@ ClassDef *find_class(Program *p, Str qualified_name);                // NULL: no
 Function *find_function(Program *p, Str qualified_name);             // NULL: no such function
 const Definition *find_definition(Program *p, Str qualified_name);
 ClassDef *import_class(Program *p, Str name, const Definition *def); // classes.c
+ClassDef *builtin_class(Program *p, Str name); // a class that is no source: __torch__.torch.classes.…
 Function *new_function(Program *p, ClassDef *cls, Str name, const Ast *def, const Source *source);
 void ensure_compiled(Program *p, Function *f, const Source *from, Loc loc);
 const Type *parse_type(Program *p, const Source *source, const Ast *expr);

@@ -81,15 +81,8 @@ ClassDef *find_class(Program *p, Str name)
     ClassDef *c = strmap_get(&p->classes, name);
     if (c)
         return c;
-    if (str_starts(name, STR("__torch__.torch.classes."))) {
-        c = ARENA_NEW(p->arena, ClassDef);
-        c->name = arena_str(p->arena, name);
-        c->kind = CLASS_BUILTIN;
-        c->program = p;
-        c->type = type_class(p->types, TYPE_CLASS, c->name, c);
-        strmap_put(&p->classes, p->arena, c->name, c);
-        return c;
-    }
+    if (str_starts(name, STR("__torch__.torch.classes.")))
+        return builtin_class(p, name);
     const Definition *d = find_definition(p, name);
     if (!d || d->ast->kind != AST_CLASS)
         return NULL;

@@ -289,7 +289,7 @@ static Sugar *value_attr(Emit *e, Value *v, Str field, Loc loc)
     emit_fail(e, loc, "'%s' object has no attribute or method '" STR_FMT "'.", type_text(e->arena, t), STR_ARG(field));
 }
 
-static Sugar *namespace_attr(Emit *e, Str name, Str field)
+static Sugar *namespace_attr(Emit *e, Str name, Str field, Loc loc)
 {
     Str full = arena_printf(e->arena, STR_FMT "." STR_FMT, STR_ARG(name), STR_ARG(field));
     ClassDef *c = find_class(e->p, full);
@@ -298,6 +298,7 @@ static Sugar *namespace_attr(Emit *e, Str name, Str field)
                            c->type);
     Function *f = find_function(e->p, full);
     if (f) {
+        ensure_compiled(e->p, f, e->source, loc); // when it is named, not when it is called: warnings are numbered so
         Sugar *s = sugar_new(e, SUGAR_FUNCTION);
         s->fn = f;
         return s;
@@ -349,7 +350,7 @@ Sugar *sugar_attr(Emit *e, Sugar *s, Str field, Loc loc)
     case SUGAR_CONSTANTS:
         return constant_attr(e, field, loc);
     case SUGAR_NAMESPACE:
-        return namespace_attr(e, s->name, field);
+        return namespace_attr(e, s->name, field, loc);
     case SUGAR_CLASS:
         return class_attr_of(e, s->type, field, loc);
     case SUGAR_ENUM: {
