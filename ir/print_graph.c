@@ -34,9 +34,11 @@ static void print_typed(Buf *out, Value *const *values, uint32_t count, const ch
 Str enum_member_name(const Datum *e)
 {
     const ClassDef *c = e->cls;
-    for (uint32_t i = 0; c && i < c->constant_count; i++)
-        if (datum_equal(c->constants[i].value, e->items[0]))
+    for (uint32_t i = 0; c && i < c->constant_count; i++) {
+        const Datum *member = c->constants[i].value;
+        if (datum_equal(member->kind == DATUM_ENUM ? member->items[0] : member, e->items[0]))
             return c->constants[i].name;
+    }
     return (Str){0};
 }
 
