@@ -138,9 +138,11 @@ static Value *emit_tuple_sum(Emit *e, Value *a, Value *b)
 {
     uint32_t na, nb;
     Value **pa = emit_tuple_unpack(e, a, &na), **pb = emit_tuple_unpack(e, b, &nb);
-    Value **all = ARENA_ARRAY(e->arena, Value *, na + nb);
-    memcpy(all, pa, na * sizeof *all);
-    memcpy(all + na, pb, nb * sizeof *all);
+    Value **all = ARENA_ARRAY(e->arena, Value *, na + nb + 1);
+    if (na)
+        memcpy(all, pa, na * sizeof *all);
+    if (nb)
+        memcpy(all + na, pb, nb * sizeof *all);
     return emit_tuple(e, all, na + nb, NULL, NO_LOC);
 }
 
