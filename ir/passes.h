@@ -22,6 +22,9 @@ typedef struct OptimizeOptions {
     bool no_fusion;     // stop before fusing (tests compare both)
     bool other_devices; // not every tensor is on the CPU: nothing is known about devices
     bool verify;        // check the graph after every pass (debug builds always do)
+    // Constants of the archive (a tuple), or NULL. Tensors without dimensions among them are numbers of a trace; those that
+    // were attributes, frozen or not, are tensors (torchscript.md §7.2).
+    const Datum *constants;
     const char *stop_after; // name of the last pass to run, or NULL
 } OptimizeOptions;
 

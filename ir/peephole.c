@@ -229,11 +229,23 @@ static bool read_number(PassContext *c, const Alias *alias, Node *n, Node **next
     return same && replace_by(n, number, next);
 }
 
-// A constant tensor without dimensions as second operand acts as a number (torchscript.md §7.2).
+static bool is_archive_constant(const PassContext *c, const DatumTensor *t)
+{
+    const Datum *all = c->options->constants;
+    for (uint32_t i = 0; all && i < all->count; i++)
+        if (all->items[i]->kind == DATUM_TENSOR && all->items[i]->tensor == t)
+            return true;
+    return false;
+}
+
+// A constant tensor without dimensions as second operand acts as a number (torchscript.md §7.2). One that was an attribute
+// is no number to PyTorch; it makes no difference when the element types agree.
 static bool scalar_operand(PassContext *c, const Alias *alias, Node *n, Node **next)
 {
     const DatumTensor *t = n->input_count >= 2 ? constant_tensor(n->inputs[1]) : NULL;
     if (!t || t->ndim != 0 || t->storage->data == NULL || alias_is_written(alias, n->inputs[1]))
+        return false;
+    if (!is_archive_constant(c, t) && known_dtype(c, n->inputs[0]) != t->dtype)
         return false;
     Datum *number = datum_tensor_number(c->arena, t);
     if (!number || n->inputs[0]->type->kind != TYPE_TENSOR || !str_ends(n->schema->full_name, STR(".Tensor")))

@@ -231,6 +231,7 @@ static Status optimize_method(Model *m)
     HookContext context = {.dump_pass = m->options.dump_pass};
     TRY(fold_open(&context.fold, m));
     PassHooks hooks = {.fold = hook_fold, .share = m->options.share_constants ? hook_share : NULL, .ctx = &context, .dump = context.dump_pass ? hook_dump : NULL};
+    m->options.optimize.constants = m->constants;
     Status status = optimize(m->program, m->function, m->root, &m->options.optimize, &hooks, &m->optimized);
     fold_close(&context.fold);
     return status;

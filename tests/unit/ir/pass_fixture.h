@@ -87,9 +87,21 @@ static inline Status fold_ints(void *ctx, Arena *arena, const Node *n, Datum **i
     return ST_OK;
 }
 
+// The constants of a graph, as if they all came from constants.pkl.
+static inline const Datum *archive_constants(Fixture *f, const Graph *g)
+{
+    Datum *all = ARENA_NEW(&f->arena, Datum);
+    all->kind = DATUM_TUPLE;
+    for (const Node *n = graph_first(g); n; n = node_next_deep(n))
+        if (n->kind == NODE_CONSTANT && n->constant)
+            ARENA_PUSH(&f->arena, all->items, all->count, n->constant);
+    return all;
+}
+
 static inline PassContext pass_context(Fixture *f, Graph *g)
 {
-    static const OptimizeOptions options;
+    static OptimizeOptions options;
+    options = (OptimizeOptions){.constants = archive_constants(f, g)};
     static const PassHooks hooks = {.fold = fold_ints};
     static Optimized out;
     out = (Optimized){0};

@@ -376,6 +376,23 @@ static void test_numbers(void **state)
             "  return (%r)\n");
 }
 
+// A tensor without dimensions that was an attribute stays a tensor: with numbers of another type the result differs.
+static void test_frozen_numbers(void **state)
+{
+    Fixture *f = *state;
+    const char *text = "graph(%x : Tensor):\n"
+                       "  %c : Tensor = prim::Constant[value={2.5}]()\n"
+                       "  %m : Tensor = aten::mul(%x, %c)\n"
+                       "  return (%m)\n";
+    Graph *g = read(f, text, NULL);
+    PassContext c = pass_context(f, g);
+    const OptimizeOptions options = {0};
+    c.options = &options;
+    assert_int_equal(pass_simplify(&c), ST_OK);
+    arena_free(&c.scratch);
+    expect_graph(f, g, text);
+}
+
 // Sizes computed with as tensors, as tracing records it.
 static void test_traced_sizes(void **state)
 {
@@ -567,6 +584,6 @@ static void test_dce(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(test_dropout), TEST(test_branches), TEST(test_loops), TEST(test_none), TEST(test_containers), TEST(test_constant_lists), TEST(test_checks), TEST(test_conditions), TEST(test_appended), TEST(test_growing_list), TEST(test_certain_condition),
-                                       TEST(test_numbers), TEST(test_traced_sizes), TEST(test_in_place), TEST(test_in_place_refused), TEST(test_cse), TEST(test_dce)};
+                                       TEST(test_numbers), TEST(test_frozen_numbers), TEST(test_traced_sizes), TEST(test_in_place), TEST(test_in_place_refused), TEST(test_cse), TEST(test_dce)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
