@@ -254,7 +254,7 @@ struct Sugar {
 Sugar *sugar_new(Emit *e, SugarKind kind);
 Sugar *sugar_value(Emit *e, Value *v);
 Sugar *sugar_builtin(Emit *e, Str symbol, Value *self);
-Sugar *sugar_global(Emit *e, Str name); // built-in names and those of the import environment, NULL for others
+Sugar *sugar_global(Emit *e, Str name, Loc loc); // built-in names and those of the import environment, NULL for others
 Value *sugar_as_value(Emit *e, Sugar *s, Loc loc);
 Sugar *sugar_attr(Emit *e, Sugar *s, Str field, Loc loc);
 bool sugar_has_attr(Emit *e, Sugar *s, Str field, Loc loc);

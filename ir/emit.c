@@ -220,7 +220,7 @@ Sugar *get_sugar(Emit *e, Str name, Loc loc, bool required)
 {
     Sugar *s = find_in_frames(e, e->frame, name);
     if (!s)
-        s = sugar_global(e, name);
+        s = sugar_global(e, name, loc);
     if (s || !required)
         return s;
     for (VarFrame *f = e->frame; f; f = f->next) {

@@ -87,22 +87,22 @@ static Sugar *special(Emit *e, SpecialForm form)
     return s;
 }
 
-static Sugar *number_name(Emit *e, Str name)
+static Sugar *number_name(Emit *e, Str name, Loc loc)
 {
     TypeTable *t = e->p->types;
     const Type *f = type_of_kind(t, TYPE_FLOAT), *c = type_of_kind(t, TYPE_COMPLEX);
     if (str_is(name, "inf"))
-        return sugar_value(e, emit_constant(e, datum_float(e->arena, INFINITY), f, NO_LOC));
+        return sugar_value(e, emit_constant(e, datum_float(e->arena, INFINITY), f, loc));
     if (str_is(name, "nan"))
-        return sugar_value(e, emit_constant(e, datum_float(e->arena, NAN), f, NO_LOC));
+        return sugar_value(e, emit_constant(e, datum_float(e->arena, NAN), f, loc));
     if (str_is(name, "infj"))
-        return sugar_value(e, emit_constant(e, datum_complex(e->arena, 0, INFINITY), c, NO_LOC));
+        return sugar_value(e, emit_constant(e, datum_complex(e->arena, 0, INFINITY), c, loc));
     if (str_is(name, "nanj"))
-        return sugar_value(e, emit_constant(e, datum_complex(e->arena, 0, NAN), c, NO_LOC));
+        return sugar_value(e, emit_constant(e, datum_complex(e->arena, 0, NAN), c, loc));
     return NULL;
 }
 
-Sugar *sugar_global(Emit *e, Str name)
+Sugar *sugar_global(Emit *e, Str name, Loc loc)
 {
     if (str_is(name, "torch"))
         return sugar_named(e, SUGAR_OPERATORS, STR("aten"));
@@ -133,7 +133,7 @@ Sugar *sugar_global(Emit *e, Str name)
     for (size_t i = 0; i < sizeof exception_names / sizeof *exception_names; i++)
         if (str_is(name, exception_names[i]))
             return sugar_named(e, SUGAR_EXCEPTION, name);
-    return number_name(e, name);
+    return number_name(e, name, loc);
 }
 
 Value *sugar_as_value(Emit *e, Sugar *s, Loc loc)
