@@ -189,6 +189,10 @@ static const Type *read_atom(GraphReader *r)
         name = read_name(r);
         read_expect(r, ">");
         return type_class(r->types, TYPE_ENUM, name, NULL);
+    } else if (str_is(name, "InterfaceType") && read_accept(r, "<")) {
+        name = read_name(r);
+        read_expect(r, ">");
+        return type_class(r->types, TYPE_INTERFACE, name, NULL);
     } else if (read_is(r, "[") && !read_is(r, "[]")) {
         r->at++;
         count = read_types(r, "]", &elem, NULL);

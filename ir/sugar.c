@@ -317,6 +317,7 @@ static Sugar *constant_attr(Emit *e, Str field, Loc loc)
     if (!ok || k >= e->p->options.constant_count)
         emit_fail(e, loc, "invalid constant specifier: CONSTANTS." STR_FMT, STR_ARG(field));
     Datum *d = e->p->options.constants[k];
+    bind_datum(e->p, d, "constants.pkl"); // objects and enums learn their classes
     return sugar_value(e, emit_constant(e, d, type_of_datum(e->p, d), loc));
 }
 

@@ -98,7 +98,10 @@ void type_print_ir(Buf *out, const Type *t)
     case TYPE_ENUM:
         buf_printf(out, "Enum<" STR_FMT ">", STR_ARG(t->name));
         break;
-    default: // CLASS, INTERFACE, VAR
+    case TYPE_INTERFACE: // only the last part of its name
+        buf_printf(out, "InterfaceType<" STR_FMT ">", STR_ARG(str_from(t->name, (size_t)(str_rfind(t->name, '.') + 1))));
+        break;
+    default: // CLASS, VAR
         buf_str(out, t->name);
         break;
     }
