@@ -48,19 +48,33 @@ static Status op_conv(Lane *lane, Site *site, const IValue *args, IValue *rets)
     return ST_OK;
 }
 
+static Status linear_add_act(Lane *lane, Site *site, const ActParams *a, Tensor *in[4], Tensor **out)
+{
+    Tensor *add = in[3];
+    Status s = kernel_call(lane, site, &kernel_linear, a, sizeof *a, in, add ? 4 : 3, out, 1);
+    if (s != ST_UNSUPPORTED || !add)
+        return s;
+    ActParams none;
+    memset(&none, 0, sizeof none);
+    TRY(kernel_call(lane, site, &kernel_linear, &none, sizeof none, in, 3, out, 1));
+    return add_act(lane, site, a, *out, add, out);
+}
+
 // tsb::linear(input, weight, bias, add, act, lo, hi)
 static Status op_linear(Lane *lane, Site *site, const IValue *args, IValue *rets)
 {
     ActParams a;
-    Tensor *out, *in[4] = {arg_tensor(args[0]), arg_tensor(args[1]), arg_tensor(args[2]), arg_tensor(args[3])}, *add = in[3];
+    Tensor *out, *in[4] = {arg_tensor(args[0]), arg_tensor(args[1]), arg_tensor(args[2]), arg_tensor(args[3])}, *rows = NULL;
     TRY(act_args(args, 4, &a));
-    Status s = kernel_call(lane, site, &kernel_linear, &a, sizeof a, in, add ? 4 : 3, &out, 1);
-    if (s == ST_UNSUPPORTED && add) {
-        ActParams none;
-        memset(&none, 0, sizeof none);
-        TRY(kernel_call(lane, site, &kernel_linear, &none, sizeof none, in, 3, &out, 1));
-        s = add_act(lane, site, &a, out, add, &out);
+    // A residual seen through a transposition (attention over [steps, batch, features]) is put in the result's order first:
+    // fast products only add to what lies like their result.
+    if (in[3] && !view_is_contiguous(&in[3]->view)) {
+        TRY(tensor_contiguous(lane, in[3], &rows));
+        in[3] = rows;
     }
+    Status s = linear_add_act(lane, site, &a, in, &out);
+    if (rows)
+        tensor_release(rows);
     TRY(s);
     rets[0] = value_tensor_take(out);
     return ST_OK;
