@@ -152,11 +152,12 @@ static Status print_inlined(Buf *b, const Inspection *in)
     return ST_OK;
 }
 
-static void collect_all(Inspection *in)
+static Status collect_all(Inspection *in)
 {
     if (in->method && in->method->graph)
-        graph_visit_ops(in->method->graph, note_op, in);
+        TRY(graph_visit_ops(in->method->graph, note_op, in));
     note_weights(in, STR(""), model_root(in->model), "attribute", 0);
+    return ST_OK;
 }
 
 // Paths and names are built with the arena's guard: out of memory arrives here.
@@ -164,11 +165,9 @@ static Status collect(Inspection *in)
 {
     jmp_buf no_memory;
     in->arena.guard = &no_memory;
-    bool failed = setjmp(no_memory) != 0;
-    if (!failed)
-        collect_all(in);
+    Status s = setjmp(no_memory) ? ST_MEMORY : collect_all(in);
     in->arena.guard = NULL;
-    return failed ? ST_MEMORY : ST_OK;
+    return s;
 }
 
 static void put_text(Json *j, const char *key, Str text)

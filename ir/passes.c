@@ -160,18 +160,21 @@ static void visit_graph(Visit *v, const Graph *g, bool in_branch)
     }
 }
 
-static void visit_guarded(Visit *v, const Graph *g)
+static Status visit_guarded(Visit *v, const Graph *g)
 {
     jmp_buf guard;
     v->arena->guard = &guard;
-    if (!setjmp(guard))
-        visit_graph(v, g, false);
+    if (setjmp(guard))
+        return ST_MEMORY;
+    visit_graph(v, g, false);
+    return ST_OK;
 }
 
-void graph_visit_ops(const Graph *g, OpVisitor visit, void *ctx)
+Status graph_visit_ops(const Graph *g, OpVisitor visit, void *ctx)
 {
     Arena arena = {0};
     Visit v = {.visit = visit, .ctx = ctx, .arena = &arena};
-    visit_guarded(&v, g);
+    Status s = visit_guarded(&v, g);
     arena_free(&arena);
+    return s;
 }

@@ -42,6 +42,6 @@ Status optimize(Program *p, const Function *f, Datum *root, const OptimizeOption
 const char *pass_name(int i);
 // Every schema row a graph (and what it calls) can reach, with the nodes: for inspect --ops and the check before a run.
 typedef void (*OpVisitor)(void *ctx, const Node *n, bool in_branch);
-void graph_visit_ops(const Graph *g, OpVisitor visit, void *ctx);
+Status graph_visit_ops(const Graph *g, OpVisitor visit, void *ctx);
 
 #endif

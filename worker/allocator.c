@@ -156,11 +156,15 @@ void allocator_give(Allocator *a, void *block, size_t capacity)
 
 void *allocator_struct(Allocator *a, int kind, size_t size)
 {
-    if (!CACHING)
-        return aligned_alloc(LINE, (size + LINE - 1) & ~(size_t)(LINE - 1));
+    size_t stride = (size + LINE - 1) & ~(size_t)(LINE - 1);
+    if (!CACHING) {
+        void *block = aligned_alloc(LINE, stride);
+        if (!block)
+            status_no_memory(stride);
+        return block;
+    }
     FreeBlock *b = a->structs[kind];
     if (!b) {
-        size_t stride = (size + LINE - 1) & ~(size_t)(LINE - 1);
         FreeBlock *slab = aligned_alloc(LINE, LINE + stride * STRUCTS_PER_SLAB);
         if (!slab) {
             status_no_memory(LINE + stride * STRUCTS_PER_SLAB);

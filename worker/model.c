@@ -22,19 +22,23 @@ static Str source_name(Arena *a, Str prefix)
 }
 
 // Debug files only improve messages: one that cannot be read is as good as none.
-static Datum *read_debug(Model *m, Str file)
+static Status read_debug(Model *m, Str file, Datum **out)
 {
     Str name = arena_printf(&m->arena, STR_FMT ".debug_pkl", STR_ARG(file));
+    if (!name.ptr)
+        return ST_MEMORY;
+    if (!archive_has(m->archive, name))
+        return ST_OK;
     const ArchiveRecord *record;
-    Datum *debug = NULL;
-    if (!name.ptr || !archive_has(m->archive, name) || archive_read(m->archive, name, &record) != ST_OK)
-        return NULL;
+    Status s = archive_read(m->archive, name, &record);
     Unpickler u = {.archive = m->archive, .record = name.ptr, .storage_prefix = "", .arena = &m->arena};
-    if (pickle_read_bytes(&u, (Str){(const char *)record->data, record->size}, &debug) != ST_OK) {
-        status_clear();
-        return NULL;
-    }
-    return debug;
+    if (s == ST_OK)
+        s = pickle_read_bytes(&u, (Str){(const char *)record->data, record->size}, out);
+    if (s == ST_OK || s == ST_MEMORY)
+        return s;
+    *out = NULL;
+    status_clear();
+    return ST_OK;
 }
 
 static Status find_source(void *ctx, Str prefix, Str *file, Str *text, Datum **debug)
@@ -49,8 +53,7 @@ static Status find_source(void *ctx, Str prefix, Str *file, Str *text, Datum **d
     const ArchiveRecord *record;
     TRY(archive_read(m->archive, *file, &record));
     *text = (Str){record->size ? (const char *)record->data : "", record->size};
-    *debug = read_debug(m, *file);
-    return ST_OK;
+    return read_debug(m, *file, debug);
 }
 
 static uint64_t storage_bytes(const Unpickler *u)

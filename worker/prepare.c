@@ -130,9 +130,10 @@ static void visit_op(void *ctx, const Node *n, bool in_branch)
 static Status check_operators(const Model *m, const Graph *g)
 {
     Missing missing = {0};
-    graph_visit_ops(g, visit_op, &missing);
-    Status status = ST_OK;
-    if (missing.count)
+    Status status = graph_visit_ops(g, visit_op, &missing);
+    if (status == ST_OK)
+        status = buf_status(&missing.text);
+    if (status == ST_OK && missing.count)
         status = status_fail(ST_UNSUPPORTED, "%s: %u operator%s not supported:" STR_FMT, archive_path(m->archive), missing.count,
                              missing.count == 1 ? " is" : "s are", STR_ARG(buf_view(&missing.text)));
     buf_free(&missing.text);

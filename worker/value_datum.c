@@ -70,12 +70,14 @@ static Status memo_put(ValueMemo *m, const void *key, IValue value, Storage *sto
     return ST_OK;
 }
 
-// Hands `v` to the memo as well; takes v back on failure.
-static Status memo_keep(ValueMemo *m, const void *key, IValue v)
+// Hands *v to the memo as well. On failure *v is released and None: callers release what they have so far.
+static Status memo_keep(ValueMemo *m, const void *key, IValue *v)
 {
-    Status status = memo_put(m, key, v, NULL);
-    if (status != ST_OK)
-        value_release(v);
+    Status status = memo_put(m, key, *v, NULL);
+    if (status != ST_OK) {
+        value_release(*v);
+        *v = value_none();
+    }
     return status;
 }
 
@@ -182,7 +184,7 @@ static Status tensor_from_datum(Lane *lane, ValueMemo *memo, const DatumTensor *
     t->requires_grad = d->requires_grad;
     t->is_constant = true;
     *out = value_tensor_take(t);
-    return memo_keep(memo, d, *out);
+    return memo_keep(memo, d, out);
 }
 
 static Status items_from_datum(Lane *lane, ValueMemo *memo, const Datum *d, const Type *type, IValue *out)
@@ -306,12 +308,16 @@ static Status shared_from_datum(Lane *lane, ValueMemo *memo, const Datum *d, con
         *out = value_retain(known->value);
         return ST_OK;
     }
+    Status status;
     switch (d->kind) {
-    case DATUM_DICT: TRY(dict_from_datum(lane, memo, d, type, out)); break;
-    case DATUM_OBJECT: TRY(object_from_datum(lane, memo, d, out)); break;
-    default: TRY(items_from_datum(lane, memo, d, type, out)); break;
+    case DATUM_DICT: status = dict_from_datum(lane, memo, d, type, out); break;
+    case DATUM_OBJECT: status = object_from_datum(lane, memo, d, out); break;
+    default: status = items_from_datum(lane, memo, d, type, out); break;
     }
-    return memo_keep(memo, d, *out);
+    if (status == ST_OK)
+        return memo_keep(memo, d, out);
+    *out = value_none(); // what was made is gone
+    return status;
 }
 
 static Status from_datum(Lane *lane, ValueMemo *memo, const Datum *d, const Type *type, IValue *out)
@@ -333,9 +339,9 @@ static Status from_datum(Lane *lane, ValueMemo *memo, const Datum *d, const Type
 
 Status value_from_datum(Lane *lane, ValueMemo **memo, const Datum *d, const Type *type, IValue *out)
 {
+    *out = value_none();
     if (!*memo && !(*memo = calloc(1, sizeof **memo)))
         return status_no_memory(sizeof **memo);
-    *out = value_none();
     Status status = from_datum(lane, *memo, d, type, out);
     if (status != ST_OK)
         *out = value_none();
