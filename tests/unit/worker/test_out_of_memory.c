@@ -1,5 +1,5 @@
-// Allocation N fails, for N = 1, 2, … until a model loads, prepares and runs: each time ST_MEMORY with a message, nothing
-// left allocated and nothing touched that is not there. The linker leads our allocations here (tests/CMakeLists.txt).
+// Allocation N fails, for N = 1, 2, … until a model loads, prepares and runs: ST_MEMORY with a message, or it could do
+// without; nothing left allocated, nothing touched that is not there. The linker leads our allocations here (tests/CMakeLists.txt).
 #include "worker/allocator.h"
 #include "worker/model.h"
 #include "worker/tensor.h"
@@ -150,8 +150,9 @@ static void test_models(void **state)
                 assert_true(n > 20);
                 break;
             }
-            // Folding of constants is left out when there is no memory for it.
-            if (status == ST_OK && !s->plain && n <= prepared)
+            // Constants are not folded when there is no memory for it; a lane gives its cache back, says nothing and asks
+            // again.
+            if (status == ST_OK && ((!s->plain && n <= prepared) || status_message()[0] == '\0'))
                 continue;
             if (status != ST_MEMORY || status_message()[0] == '\0')
                 fail_msg("%s: allocation %ld fails: %s: %s", s->name, n, status_name(status), status_message());
