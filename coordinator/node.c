@@ -2,6 +2,8 @@
 // Cores come from hwloc; shared memory is an anonymous memory file that the other ranks open through /proc.
 #include "coordinator/node.h"
 
+#include "kernels/isa.h"
+
 #include "io/base/log.h"
 
 #include <fcntl.h>
@@ -18,6 +20,7 @@
 typedef struct NodeCard { // what a rank tells the others
     char host[64], boot[40];
     cpu_set_t cpus;
+    int32_t isa;  // Isa
 } NodeCard;
 
 static void read_line(const char *path, char *out, size_t size)
@@ -103,6 +106,7 @@ Status node_discover(Comm *c, bool count_cores, HostNode *out)
     gethostname(mine.host, sizeof mine.host - 1);
     read_line("/proc/sys/kernel/random/boot_id", mine.boot, sizeof mine.boot);
     sched_getaffinity(0, sizeof mine.cpus, &mine.cpus);
+    mine.isa = kernel_isa();
     NodeCard *cards = malloc((size_t)size * sizeof *cards);
     int *members = malloc((size_t)size * sizeof *members);
     if (!cards || !members) {
@@ -126,6 +130,11 @@ Status node_discover(Comm *c, bool count_cores, HostNode *out)
             out->rank = out->size;
         members[out->size++] = i;
     }
+    int32_t isa = mine.isa;
+    for (int i = 0; s == ST_OK && i < size; i++)
+        isa = cards[i].isa < isa ? cards[i].isa : isa;
+    if (isa < mine.isa)
+        s = kernel_limit_isa(isa_name((Isa)isa));
     out->cores = 1;
     if (s == ST_OK && count_cores)
         out->cores = share_of_cores(cards, members, out->size, self);

@@ -12,7 +12,8 @@ typedef struct HostNode {
     int cores;      // that this process may count as its own: at least 1
 } HostNode;
 
-// Collective. Two ranks with the same host name and the same boot id are on one node. Cores (not hardware threads) that
+// Collective; before anything is prepared. Limits kernels to the least instruction set among the ranks, so that all of them
+// choose the same ones and compute the same bits. Two ranks with the same host name and the same boot id are on one node. Cores (not hardware threads) that
 // several ranks may use are divided among them; a CPU quota of the container counts too. Without `count_cores` cores is 1:
 // looking at the topology takes a while.
 Status node_discover(Comm *c, bool count_cores, HostNode *out);
