@@ -4,7 +4,7 @@
 Runs MODEL on DATA with one and with N ranks and prints, from /proc/PID/smaps_rollup while it runs, the sum of the ranks'
 proportional set sizes (Pss: a page that n processes share counts 1/n in each) at its highest.
 
-usage: memory.py TSBATCH MODEL DATA [RANKS]        default 8; Linux
+usage: memory.py TSBATCH MODEL DATA [RANKS [OPTION OF tsbatch …]]        default 8; Linux
 """
 import os
 import subprocess
@@ -58,9 +58,9 @@ def watch(command):
     return most, most_private
 
 
-def main(tsbatch, model, data, ranks=8):
+def main(tsbatch, model, data, ranks=8, *options):
     output = os.path.join(tempfile.mkdtemp(), "out.h5")
-    job = [os.path.abspath(tsbatch), model, data, "-o", output, "--overwrite", "-q", "--lanes", "1"]
+    job = [os.path.abspath(tsbatch), model, data, "-o", output, "--overwrite", "-q", "--lanes", "1", *options]
     mpirun = ["mpirun", "--oversubscribe", *(["--allow-run-as-root"] if os.geteuid() == 0 else []), "-n", str(ranks)]
     mib = 1024.0 * 1024
     print(f"model file: {os.path.getsize(model) / mib:.0f} MiB")
