@@ -37,18 +37,7 @@ static void copy_name(Value *to, const Value *from)
 
 Node *node_clone(Graph *g, Node *n, ValueMapper *map, void *ctx)
 {
-    Node *c = node_new(g, n->kind);
-    c->schema = n->schema;
-    c->constant = n->constant;
-    c->name = n->name;
-    c->types = n->types;
-    c->type_count = n->type_count;
-    c->beg = n->beg;
-    c->end = n->end;
-    c->callee = n->callee;
-    c->range = n->range;
-    c->scope = n->scope;
-    c->subgraph = n->subgraph ? graph_copy(n->subgraph) : NULL;
+    Node *c = node_new_like(g, n);
     for (uint32_t i = 0; i < n->output_count; i++)
         copy_name(node_add_output(g, c, n->outputs[i]->type), n->outputs[i]);
     for (uint32_t i = 0; i < n->input_count; i++)

@@ -368,7 +368,7 @@ static void copy_value(Value *to, Value *from)
     value_set_name(to, from->name);
 }
 
-static Node *clone_node(Graph *g, const Node *n);
+Node *node_new_like(Graph *g, const Node *n);
 
 // Fills `to`, a new block, with a copy of `from`.
 static void clone_block(Graph *g, Block *to, const Block *from)
@@ -383,7 +383,7 @@ static void clone_block(Graph *g, Block *to, const Block *from)
         block_add_output(to, from->ret->inputs[i]->note);
 }
 
-static Node *clone_node(Graph *g, const Node *n)
+Node *node_new_like(Graph *g, const Node *n)
 {
     Node *c = node_new(g, n->kind);
     c->schema = n->schema;
@@ -399,6 +399,12 @@ static Node *clone_node(Graph *g, const Node *n)
     c->frame = n->frame;
     if (n->subgraph)
         c->subgraph = graph_copy(n->subgraph);
+    return c;
+}
+
+static Node *clone_node(Graph *g, const Node *n)
+{
+    Node *c = node_new_like(g, n);
     for (uint32_t i = 0; i < n->input_count; i++)
         node_add_input(c, n->inputs[i]->note);
     for (uint32_t i = 0; i < n->output_count; i++)

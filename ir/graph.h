@@ -154,6 +154,8 @@ void block_clone_before(Graph *g, const Block *src, Node *at);
 
 Node *node_new(Graph *g, NodeKind kind);                       // not yet in a block
 Node *node_new_op(Graph *g, const Schema *schema);
+// The same kind, schema, attributes, place and subgraph (copied) as n; no inputs, outputs or blocks yet.
+Node *node_new_like(Graph *g, const Node *n);
 Value *node_add_output(Graph *g, Node *n, const Type *type);   // takes the next id
 void node_add_input(Node *n, Value *v);
 void node_insert_input(Node *n, uint32_t index, Value *v);
