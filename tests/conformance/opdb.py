@@ -1,0 +1,496 @@
+#!/usr/bin/python3
+"""Compares every operator with PyTorch on the sample inputs of PyTorch's own operator database (op_db).
+
+A sample becomes a method of a scripted module, `return (result, arguments)`, so that writes to arguments are seen too.
+It is compared as it is, called as a function, a method and in place; with float32 also with its tensors transposed,
+strided and expanded, and followed by a write through the result (does the result share memory with an argument?).
+tsbatch runs each with the graph optimised and as it is. PyTorch raising means that tsbatch must raise.
+
+Results must have PyTorch's dtype, shape and, for views, strides. Values: integers and bools exactly, floating point
+within torch.testing.assert_close's tolerances for the dtype; where that fails, the sample is computed in double
+precision, and the error may be at most three times that of PyTorch's own result (plus one unit in the last place).
+
+usage: opdb.py RUNNER [NAME ...] [--dtypes float32,int64] [--samples N] [--jobs N] [--scores FILE.json] [-v]
+  NAME          operators whose name contains it ("linalg.", "nn.functional.conv"); an exact name counts alone: "=add"
+  --samples N   of each operator and dtype, evenly picked (default: all)
+  --list FILE   only the operators named in FILE, one per line
+  --keep DIR    leave the archive of each failing sample in DIR
+exit code 1 when a result is wrong, or when something crashed
+"""
+import argparse
+import collections
+import json
+import math
+import multiprocessing
+import os
+import re
+import shutil
+import sys
+import tempfile
+import traceback
+import types
+import unittest
+import warnings
+
+# torch.testing._internal needs expecttest only for tests of its own.
+sys.modules.setdefault("expecttest", types.SimpleNamespace(TestCase=unittest.TestCase, ACCEPT=False, assert_expected_inline=None))
+
+import torch  # noqa: E402
+
+import runner as rn  # noqa: E402
+
+warnings.filterwarnings("ignore")
+
+UNDEFINED = {"empty", "empty_like", "new_empty", "new_empty_strided", "resize_", "resize_as_", "empty_strided", "empty_permuted"}
+# Decompositions whose factors are unique only up to signs or phases (and, for svd_lowrank, up to what was drawn).
+UP_TO_PHASE = {"linalg.eigh", "linalg.eig", "linalg.svd", "svd", "symeig", "linalg.qr", "qr", "svd_lowrank", "pca_lowrank", "geqrf"}
+TOLERANCE = {torch.float16: (1e-3, 1e-5), torch.bfloat16: (1.6e-2, 1e-5), torch.float32: (1.3e-6, 1e-5), torch.float64: (1e-7, 1e-7),
+             torch.complex32: (1e-3, 1e-5), torch.complex64: (1.3e-6, 1e-5), torch.complex128: (1e-7, 1e-7)}
+ULP = {torch.float16: 2.0 ** -10, torch.bfloat16: 2.0 ** -7, torch.float32: 2.0 ** -23, torch.float64: 2.0 ** -52,
+       torch.complex32: 2.0 ** -10, torch.complex64: 2.0 ** -23, torch.complex128: 2.0 ** -52}
+WIDER = {torch.float16: torch.float64, torch.bfloat16: torch.float64, torch.float32: torch.float64,
+         torch.complex32: torch.complex128, torch.complex64: torch.complex128}
+PER_ARCHIVE = 16
+
+
+class NotScript(Exception):
+    """Has no literal in TorchScript."""
+
+
+# ---- a sample as source text
+
+class Source:
+    """Collects tensors as parameters while arguments are written down."""
+    def __init__(self):
+        self.tensors = []
+
+    def literal(self, v):
+        if isinstance(v, torch.Tensor):
+            self.tensors.append(v)
+            return f"a{len(self.tensors) - 1}"
+        if v is None or isinstance(v, bool):
+            return str(v)
+        if isinstance(v, (torch.dtype, torch.layout, torch.memory_format)):
+            return {torch.preserve_format: "torch.preserve_format"}.get(v, str(v)) if str(v).startswith("torch.") else f"torch.{v}"
+        if isinstance(v, torch.device):
+            return f'torch.device("{v}")'
+        if isinstance(v, str):
+            return json.dumps(v)
+        if isinstance(v, complex):
+            return f"complex({self.literal(v.real)}, {self.literal(v.imag)})"
+        if isinstance(v, float):
+            return repr(v) if math.isfinite(v) else f'float("{v}")'
+        if isinstance(v, int):
+            return str(v)
+        if isinstance(v, (torch.Size, list)):
+            return "[" + ", ".join(self.literal(i) for i in v) + "]"
+        if isinstance(v, tuple):
+            return "(" + ", ".join(self.literal(i) for i in v) + ("," if len(v) == 1 else "") + ")"
+        if isinstance(v, slice):
+            return ":".join("" if i is None else self.literal(i) for i in (v.start, v.stop, v.step))
+        if v is Ellipsis:
+            return "..."
+        raise NotScript(type(v).__name__)
+
+    def call(self, args, kwargs):
+        return ", ".join([self.literal(a) for a in args] + [f"{k}={self.literal(v)}" for k, v in kwargs.items()])
+
+
+def is_tensor_list(v):
+    return isinstance(v, (list, tuple)) and v and all(isinstance(i, torch.Tensor) for i in v)
+
+
+REVERSED = {"radd": "+", "rdiv": "/", "rmul": "*", "rand": "&", "ror": "|", "rxor": "^", "rmatmul": "@", "rmod": "%", "rpow": "**", "rsub": "-"}
+
+
+def expressions(op, sample):
+    """(kind, text, tensors) of the ways to call op with the sample, best known first."""
+    name, args, kwargs = op.name, (sample.input, *sample.args), sample.kwargs
+    found = []
+
+    def add(kind, write):
+        s = Source()
+        try:
+            text = write(s)
+        except NotScript:
+            return
+        found.append((kind, text, s.tensors))
+
+    def index_text(s, i):
+        return ", ".join(s.literal(k) for k in i) if isinstance(i, tuple) else s.literal(list(i) if isinstance(i, list) else i)
+
+    if name == "__getitem__":
+        add("function", lambda s: f"{s.literal(sample.input)}[{index_text(s, sample.args[0])}]")
+    elif name.startswith("__r"):
+        add("function", lambda s: "{1} {2} {0}".format(s.literal(sample.input), s.literal(sample.args[0]), REVERSED[name.strip("_")]))
+    elif name in ("T", "H", "mT", "mH"):
+        add("function", lambda s: f"{s.literal(sample.input)}.{name}")
+    else:
+        # variadic in Python, a list in TorchScript
+        if is_tensor_list(sample.input) or name in ("meshgrid", "broadcast_tensors", "block_diag", "cartesian_prod"):
+            tensors = list(sample.input) if isinstance(sample.input, (list, tuple)) else [sample.input]
+            rest = sample.args
+            while rest and isinstance(rest[0], torch.Tensor) and name in ("meshgrid", "broadcast_tensors", "block_diag", "cartesian_prod"):
+                tensors.append(rest[0])
+                rest = rest[1:]
+            args = (tensors, *rest)
+        if name == "einsum":
+            args = (sample.args[0], list(sample.input))
+        if name.startswith("nn.functional."):
+            add("function", lambda s: f"torch.{name}({s.call(args, kwargs)})")
+            add("function", lambda s: f"torch.{name.split('.')[-1]}({s.call(args, kwargs)})")
+            add("function", lambda s: f"torch._C._nn.{name.split('.')[-1]}({s.call(args, kwargs)})")
+        else:
+            add("function", lambda s: f"torch.{name}({s.call(args, kwargs)})")
+            if op.aten_name and op.aten_name != name:
+                add("function", lambda s: f"torch.{op.aten_name}({s.call(args, kwargs)})")
+        if isinstance(sample.input, torch.Tensor):
+            short = (op.aten_name or name) if "." in name else name
+            add("method", lambda s: f"{s.literal(sample.input)}.{short}({s.call(sample.args, kwargs)})")
+            if op.inplace_variant is not None:
+                label = op.inplace_variant.__name__ if hasattr(op.inplace_variant, "__name__") else short + "_"
+                add("in place", lambda s: f"{s.literal(sample.input)}.{label}({s.call(sample.args, kwargs)})")
+    return found
+
+
+def relaid(t, how):
+    """The same values in another layout; expanded: the first slice, repeated."""
+    if t.layout != torch.strided or t.dim() == 0 or t.numel() == 0:
+        return t
+    if how == "transposed":
+        return t.transpose(0, -1).contiguous().transpose(0, -1)
+    if how == "strided":
+        wide = torch.zeros(*t.shape[:-1], 2 * t.shape[-1] + 1, dtype=t.dtype)
+        wide[..., 1::2] = t
+        return wide[..., 1::2]
+    return t[:1].expand(t.shape)
+
+
+# ---- methods of a module
+
+class Method:
+    def __init__(self, label, text, tensors):
+        self.label, self.text, self.tensors = label, text, tensors
+
+
+def write_methods(op, dtype, sample, index):
+    """Lists of alternatives; of each list the first that PyTorch scripts is used."""
+    kinds = collections.OrderedDict()
+    for kind, text, tensors in expressions(op, sample):
+        kinds.setdefault(kind, []).append((text, tensors))
+    for kind, ways in kinds.items():
+        yield [Method(f"{index} {kind}", f"r = {text}", tensors) for text, tensors in ways]
+        if kind == "function" and dtype in (torch.float32, torch.complex64):
+            if op.name not in UNDEFINED:
+                for how in ("transposed", "strided", "expanded"):
+                    yield [Method(f"{index} {how}", f"r = {text}", [relaid(t, how) for t in tensors]) for text, tensors in ways]
+            yield [Method(f"{index} alias", f"r = {text}\n    {write}", tensors)
+                   for text, tensors in ways for write in ("r.zero_()", "[t.zero_() for t in r]", "r[0].zero_()")]
+
+
+def deep_clone(t):
+    """The same sizes and strides over memory of its own."""
+    if t.layout != torch.strided or t.is_quantized:
+        return t.detach().clone()
+    if t.numel() == 0:
+        return torch.empty_strided(t.shape, t.stride(), dtype=t.dtype)
+    span = 1 + sum((n - 1) * s for n, s in zip(t.shape, t.stride()))
+    return t.detach().as_strided((span,), (1,), t.storage_offset()).clone().as_strided(t.shape, t.stride())
+
+
+def define(module, name, method):
+    parameters = "".join(f", a{i}: Tensor" for i in range(len(method.tensors)))
+    values = "".join(f"a{i}, " for i in range(len(method.tensors)))
+    result = "0" if method.label.endswith("alias") and op_hides_result(method) else "r"
+    body = f"    {method.text}\n    return ({result}, ({values if values else '0'}))\n"
+    # Tried outside first: a method that does not compile would stay in the module, half made, and end its saving.
+    torch.jit.CompilationUnit(f"def {name}({parameters[2:]}):\n{body}")
+    module.define(f"def {name}(self{parameters}):\n{body}")
+    tensors = tuple(deep_clone(t) for t in method.tensors)
+    if tensors:
+        module._c._register_attribute(f"args_{name}", torch._C.TupleType([torch._C.TensorType.get()] * len(tensors)), tensors)
+    return tensors
+
+
+def op_hides_result(method):
+    return "r[0]" in method.text or "for t in r" in method.text
+
+
+# ---- comparing
+
+class Difference(Exception):
+    pass
+
+
+def tensor_difference(got, want, wider, op, check_strides):
+    if got.dtype != want.dtype or got.shape != want.shape:
+        raise Difference(f"{got.dtype}{list(got.shape)}, PyTorch gives {want.dtype}{list(want.shape)}")
+    if check_strides and tuple(got.runner_stride) != tuple(want.stride()) and want.numel():
+        raise Difference(f"strides {list(got.runner_stride)}, PyTorch gives {list(want.stride())}")
+    if op.name in UNDEFINED or got.numel() == 0:
+        return
+    want = want.detach().resolve_conj().resolve_neg().contiguous()
+    if not (want.dtype.is_floating_point or want.dtype.is_complex):
+        if not torch.equal(got, want):
+            raise Difference(f"{int((got != want).sum())} of {got.numel()} elements differ: {short(got)}, PyTorch gives {short(want)}")
+        return
+    rtol, atol = TOLERANCE[want.dtype]
+    wide = torch.complex128 if want.dtype.is_complex else torch.float64
+    g, w = got.to(wide), want.to(wide)
+    if close(g, w, rtol, atol):
+        return
+    if op.name in UP_TO_PHASE and close(g.abs(), w.abs(), 10 * rtol, 10 * atol):
+        return
+    if wider is not None and isinstance(wider, torch.Tensor) and wider.shape == want.shape:
+        e = wider.detach().resolve_conj().resolve_neg().to(wide)
+        finite = torch.isfinite(e) & torch.isfinite(w) & torch.isfinite(g)
+        if torch.equal(torch.isfinite(g), torch.isfinite(w)) and close(g[~finite], w[~finite], 0, 0):
+            ours, theirs = (g - e)[finite].abs(), (w - e)[finite].abs()
+            scale = ULP[want.dtype] * e[finite].abs().max() if finite.any() else 0
+            if not finite.any() or ours.max() <= 3 * theirs.max() + scale:
+                return
+    d = (g - w).abs()
+    raise Difference(f"up to {float(d.nan_to_num().max()):.3g} off: {short(got)}, PyTorch gives {short(want)}")
+
+
+def close(g, w, rtol, atol):
+    return torch.allclose(g, w, rtol=rtol, atol=atol, equal_nan=True) if g.numel() else True
+
+
+def short(t):
+    return str(t.flatten()[:4].tolist()) + ("…" if t.numel() > 4 else "")
+
+
+def difference(got, want, wider, op, check_strides):
+    if isinstance(want, torch.Tensor):
+        if not isinstance(got, torch.Tensor):
+            raise Difference(f"{type(got).__name__}, PyTorch gives a tensor")
+        return tensor_difference(got, want, wider, op, check_strides)
+    if isinstance(want, (list, tuple)):
+        if not isinstance(got, (list, tuple)) or len(got) != len(want):
+            raise Difference(f"{got!r}, PyTorch gives {len(want)} items")
+        wide = wider if isinstance(wider, (list, tuple)) and len(wider) == len(want) else [None] * len(want)
+        for g, w, e in zip(got, want, wide):
+            difference(g, w, e, op, check_strides)
+        return None
+    if type(got) is not type(want) or not (got == want or (got != got and want != want) or
+                                           (isinstance(want, (float, complex)) and abs(got - want) <= 1e-6 * abs(want) + 1e-9)):
+        raise Difference(f"{got!r}, PyTorch gives {want!r}")
+
+
+def has_odd_tensor(v):
+    """A result that the runner has no bytes for."""
+    if isinstance(v, torch.Tensor):
+        return v.layout != torch.strided or v.is_quantized
+    return isinstance(v, (list, tuple)) and any(has_odd_tensor(i) for i in v)
+
+
+def widen(t):
+    return t.to(WIDER[t.dtype]) if isinstance(t, torch.Tensor) and t.dtype in WIDER else t
+
+
+# ---- running
+
+class Scores(dict):
+    """operator -> Counter of passed, failed, missing, crashed, unscripted; failures are printed by the caller."""
+
+
+def check(op, module, name, method, tensors, path, runner, keep_strides):
+    """(outcome, text)"""
+    torch.manual_seed(0)
+    wider = None
+    pristine = [deep_clone(t) for t in tensors]
+    try:
+        want = getattr(module, name)(*tensors)
+        raised = None
+    except Exception as e:  # whatever PyTorch raises
+        want, raised = None, str(e).strip().splitlines()[-1]
+    for plain in (False, True):
+        mode = " (not optimised)" if plain else ""
+        got = runner.call(path, name, plain)
+        if got.status in (rn.CRASHED, rn.HUNG):
+            return "crashed", got.message + mode
+        if got.status == rn.UNSUPPORTED:
+            return "missing", got.message
+        if raised is not None or has_odd_tensor(want):
+            if got.status == rn.OK:
+                return "failed", f"gives a result{mode}, PyTorch raises: {raised}" if raised else f"gives a result{mode}, PyTorch gives a sparse or quantised one"
+            continue
+        if got.status != rn.OK:
+            return "failed", f"raises{mode}: {got.message.strip().splitlines()[-1][:300]}"
+        try:
+            difference(got.value, want, None, op, keep_strides)
+        except Difference:
+            if wider is None:
+                try:
+                    torch.manual_seed(0)
+                    wider = getattr(module, name)(*[widen(deep_clone(t)) for t in pristine])
+                except Exception:
+                    wider = ()
+            try:
+                difference(got.value, want, wider, op, keep_strides)
+            except Difference as e:
+                return "failed", str(e) + mode
+    return "passed", ""
+
+
+def picked(samples, most):
+    samples = list(samples)
+    if most is None or len(samples) <= most:
+        return samples
+    step = len(samples) / most
+    return [samples[int(i * step)] for i in range(most)]
+
+
+def run_chunk(op, methods, folder, runner, options, report):
+    """Defines what can be scripted of `methods` (lists of alternatives) in one module, saves and checks it."""
+    # a class of its own: modules of one Python class share theirs
+    module, ready = torch.jit._recursive.create_script_module(torch.nn.Module(), lambda _: (), share_types=False), []
+    for i, ways in enumerate(methods):
+        error = ""
+        for k, way in enumerate(ways):
+            name = f"s{i}_{k}"
+            try:
+                ready.append((name, way, define(module, name, way)))
+                break
+            except Exception as e:
+                error = error or str(e).strip().splitlines()[0]
+        else:
+            report("unscripted", ways[0], error)
+    if not ready:
+        return
+    path = os.path.join(folder, "model.pt")
+    module.save(path)
+    for name, method, tensors in ready:
+        views = method.label.endswith("alias") or bool(op.name in VIEWS)
+        outcome, text = check(op, module, name, method, tensors, path, runner, views)
+        report(outcome, method, text)
+        if outcome in ("failed", "crashed") and options.keep:
+            os.makedirs(options.keep, exist_ok=True)
+            shutil.copy(path, os.path.join(options.keep, re.sub(r"\W+", "-", f"{op.name} {method.label}") + f"-{name}.pt"))
+
+
+VIEWS = {"as_strided", "chunk", "diagonal", "expand", "expand_as", "narrow", "permute", "select", "slice", "split", "split_with_sizes", "squeeze",
+         "t", "tensor_split", "transpose", "unbind", "unfold", "unsqueeze", "view", "view_as", "movedim", "T", "H", "mT", "mH", "hsplit", "vsplit",
+         "dsplit", "swapaxes", "swapdims", "broadcast_to", "contiguous", "reshape", "flatten", "unflatten", "real", "imag", "view_as_real", "view_as_complex"}
+
+
+def run_operator(op, options):
+    """Counter, list of (dtype, label, text, message) of what is not right."""
+    counts, wrong = collections.Counter(), []
+    runner, folder = rn.Runner(options.runner), tempfile.mkdtemp()
+    try:
+        for dtype in sorted(op.supported_dtypes("cpu"), key=str):
+            if options.dtypes and str(dtype).split(".")[-1] not in options.dtypes:
+                continue
+            torch.manual_seed(0)
+
+            def report(outcome, method, text, dtype=dtype):
+                counts[outcome] += 1
+                if outcome != "passed":
+                    wrong.append((str(dtype).split(".")[-1], outcome, method.label, method.text, text))
+
+            try:
+                samples = picked(op.sample_inputs("cpu", dtype, requires_grad=False), options.samples)
+            except Exception as e:
+                counts["no samples"] += 1
+                wrong.append((str(dtype).split(".")[-1], "no samples", "", "", str(e).strip().splitlines()[-1] if str(e) else type(e).__name__))
+                continue
+            methods = [m for i, s in enumerate(samples) for m in write_methods(op, dtype, s, i)]
+            if not methods:
+                counts["unscripted"] += len(samples)
+            for first in range(0, len(methods), PER_ARCHIVE):
+                run_chunk(op, methods[first:first + PER_ARCHIVE], folder, runner, options, report)
+        if op.error_inputs_func is not None and not options.dtypes:
+            try:
+                errors = [e.sample_input for e in op.error_inputs("cpu")]
+            except Exception:
+                errors = []
+            methods = [[Method(f"error {i} {kind}", f"r = {text}", tensors)] for i, s in enumerate(errors) for kind, text, tensors in expressions(op, s)[:1]]
+            for first in range(0, len(methods), PER_ARCHIVE):
+                # what does not script is an error that PyTorch finds while compiling
+                run_chunk(op, methods[first:first + PER_ARCHIVE], folder, runner, options,
+                          lambda outcome, method, text: None if outcome == "unscripted" else report_error(counts, wrong, outcome, method, text))
+    finally:
+        runner.close()
+        shutil.rmtree(folder)
+    return counts, wrong
+
+
+def report_error(counts, wrong, outcome, method, text):
+    counts[outcome] += 1
+    if outcome != "passed":
+        wrong.append(("error input", outcome, method.label, method.text, text))
+
+
+def label_of(op):
+    return op.name + (f" ({op.variant_test_name})" if op.variant_test_name else "")
+
+
+def work(job):
+    index, options = job
+    torch.set_num_threads(1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the compiler's warnings
+    from torch.testing._internal.common_methods_invocations import op_db
+    op = op_db[index]
+    try:
+        return (label_of(op), *run_operator(op, options))
+    except Exception:  # of this script: must not end the other operators
+        return label_of(op), collections.Counter(harness=1), [("", "harness", "", "", traceback.format_exc()[-600:])]
+
+
+def verdict(counts):
+    """Of an operator: passed, wrong, missing or unscripted."""
+    if counts["failed"] or counts["crashed"] or counts["harness"]:
+        return "wrong"
+    if counts["missing"]:
+        return "missing"
+    return "passed" if counts["passed"] else "unscripted"
+
+
+def chosen(op_db, options):
+    listed = None
+    if options.list:
+        with open(options.list) as f:
+            listed = {line.strip() for line in f if line.strip() and not line.startswith("#")}
+    for i, op in enumerate(op_db):
+        if listed is not None and label_of(op) not in listed:
+            continue
+        if options.names and not any(op.name == n[1:] if n.startswith("=") else n in op.name for n in options.names):
+            continue
+        yield i
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("runner")
+    p.add_argument("names", nargs="*")
+    p.add_argument("--dtypes", type=lambda s: s.split(","))
+    p.add_argument("--samples", type=int)
+    p.add_argument("--jobs", type=int, default=1)
+    p.add_argument("--list")
+    p.add_argument("--keep")
+    p.add_argument("--scores")
+    p.add_argument("-v", action="store_true", help="print every difference, not the first three of an operator")
+    options = p.parse_args()
+    from torch.testing._internal.common_methods_invocations import op_db
+    jobs = [(i, options) for i in chosen(op_db, options)]
+    scores, totals = {}, collections.Counter()
+    with multiprocessing.Pool(options.jobs, maxtasksperchild=20) as pool:
+        for label, counts, wrong in pool.imap_unordered(work, jobs):
+            said = verdict(counts)
+            totals[said] += 1
+            scores[label] = {"verdict": said, **counts, "why": [w[4][:200] for w in wrong if w[1] in ("missing", "failed", "crashed", "unscripted")][:1]}
+            print(f"{said:10} {label}: " + ", ".join(f"{n} {k}" for k, n in sorted(counts.items())), flush=True)
+            shown = [w for w in wrong if w[1] != "unscripted"]
+            for dtype, outcome, at, text, message in shown if options.v else shown[:3]:
+                print(f"    {outcome} {dtype} {at}: {text[:200]}\n        {message[:600]}", flush=True)
+    print("operators: " + ", ".join(f"{n} {k}" for k, n in sorted(totals.items())))
+    if options.scores:
+        with open(options.scores, "w") as f:
+            json.dump(scores, f, indent=0, sort_keys=True)
+    return 1 if totals["wrong"] or not totals["passed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,253 @@
+// Calls methods of saved modules, one per line of standard input, and writes what came of each to standard output:
+// what the conformance scripts compare with PyTorch, thousands of calls per process. runner.py is the other side.
+//
+// A line is PATH, METHOD and MODE, separated by tabs. MODE is o (the graph optimised, as in use) or p (the graph as it
+// is). The arguments are the items of the module's attribute `args_METHOD`, a tuple; without it there are none.
+// An answer is four numbers of 32 bits: status, and the bytes of message, printed text and value, which follow.
+#include "io/base/buf.h"
+#include "worker/model.h"
+#include "worker/tensor.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_ARGS = 64, MAX_COPIES = 256, MAX_DEPTH = 64 };
+
+// ---- arguments of their own: a call may write to them
+
+typedef struct Copies {
+    int count;
+    Storage *from[MAX_COPIES], *to[MAX_COPIES];
+} Copies;
+
+static Status own_storage(Lane *lane, Copies *c, Storage *s, Storage **out)
+{
+    for (int i = 0; i < c->count; i++)
+        if (c->from[i] == s) {
+            *out = c->to[i];
+            return ST_OK;
+        }
+    if (c->count == MAX_COPIES)
+        return status_fail(ST_BAD_MODEL, "too many storages in arguments (limit %d)", MAX_COPIES);
+    TRY(storage_new(lane, s->size, out));
+    if (s->size)
+        memcpy((*out)->data, s->data, s->size);
+    c->from[c->count] = s;
+    c->to[c->count++] = *out;
+    return ST_OK;
+}
+
+// Replaces every tensor in v by one over memory that may be written; views of one storage stay views of one storage.
+static Status own_tensors(Lane *lane, Copies *c, IValue *v, int depth)
+{
+    if (depth > MAX_DEPTH)
+        return status_fail(ST_BAD_MODEL, "arguments are nested too deeply (limit %d)", MAX_DEPTH);
+    if (v->tag == TAG_TENSOR) {
+        Tensor *t = v->as.tensor, *own;
+        if (!t->storage || !t->storage->shared)
+            return ST_OK;
+        Storage *s;
+        TRY(own_storage(lane, c, t->storage, &s));
+        TRY(tensor_of_storage(lane, s, &t->view, t->offset, &own));
+        own->requires_grad = t->requires_grad;
+        value_release(*v);
+        *v = value_tensor_take(own);
+    } else if (v->tag == TAG_LIST) {
+        for (uint32_t i = 0; i < v->as.list->len; i++)
+            TRY(own_tensors(lane, c, &v->as.list->items[i], depth + 1));
+    } else if (v->tag == TAG_TUPLE) {
+        for (uint32_t i = 0; i < v->as.tuple->len; i++)
+            TRY(own_tensors(lane, c, &v->as.tuple->items[i], depth + 1));
+    }
+    return ST_OK;
+}
+
+static Status arguments(Model *m, Lane *lane, Str method, IValue *tuple)
+{
+    char name[512];
+    snprintf(name, sizeof name, "args_" STR_FMT, STR_ARG(method));
+    const ClassDef *cls = model_class(m);
+    const Datum *d = datum_attr(model_root(m), str_of(name));
+    *tuple = value_none();
+    for (uint32_t i = 0; d && i < cls->attr_count; i++)
+        if (str_is(cls->attrs[i].name, name)) {
+            ValueMemo *memo = NULL;
+            Status status = value_from_datum(lane, &memo, d, cls->attrs[i].type, tuple);
+            value_memo_free(memo);
+            Copies copies = {0};
+            if (status == ST_OK)
+                status = own_tensors(lane, &copies, tuple, 0);
+            for (int k = 0; k < copies.count; k++)
+                storage_release(copies.to[k]);
+            return status;
+        }
+    return ST_OK;
+}
+
+// ---- values as bytes: a letter for the kind, then numbers of 64 bits in this machine's order
+
+static void put_i64(Buf *b, int64_t v) { buf_bytes(b, (const char *)&v, sizeof v); }
+static void put_f64(Buf *b, double v) { buf_bytes(b, (const char *)&v, sizeof v); }
+
+static void put_str(Buf *b, Str s)
+{
+    put_i64(b, (int64_t)s.len);
+    buf_bytes(b, s.ptr, s.len);
+}
+
+static Status put_tensor(Lane *lane, Buf *b, Tensor *t)
+{
+    TRY(tensor_make_plain(lane, t));
+    Tensor *c;
+    TRY(tensor_contiguous(lane, t, &c));
+    put_i64(b, t->view.dtype);
+    put_i64(b, t->view.ndim);
+    for (int d = 0; d < t->view.ndim; d++)
+        put_i64(b, t->view.size[d]);
+    for (int d = 0; d < t->view.ndim; d++)
+        put_i64(b, t->view.stride[d]);
+    put_str(b, (Str){c->view.data, (size_t)tensor_numel(c) * dtype_size(tensor_dtype(c))});
+    tensor_release(c);
+    return ST_OK;
+}
+
+static Status put_value(Lane *lane, Buf *b, IValue v, int depth);
+
+static Status put_items(Lane *lane, Buf *b, const IValue *items, uint32_t n, int depth)
+{
+    put_i64(b, n);
+    for (uint32_t i = 0; i < n; i++)
+        TRY(put_value(lane, b, items[i], depth + 1));
+    return ST_OK;
+}
+
+static Status put_value(Lane *lane, Buf *b, IValue v, int depth)
+{
+    static const char letters[] = {
+        [TAG_NONE] = 'N', [TAG_BOOL] = 'b', [TAG_INT] = 'i', [TAG_FLOAT] = 'f', [TAG_COMPLEX] = 'c', [TAG_STR] = 's', [TAG_TENSOR] = 't',
+        [TAG_LIST] = 'l', [TAG_TUPLE] = 'T', [TAG_DICT] = 'd', [TAG_OBJECT] = 'o', [TAG_ENUM] = 'e', [TAG_DEVICE] = 'D',
+    };
+    char letter = v.tag < sizeof letters && letters[v.tag] ? letters[v.tag] : '?';
+    if (depth > MAX_DEPTH)
+        letter = '!'; // a container that holds itself
+    buf_bytes(b, &letter, 1);
+    switch (letter) {
+    case 'b': put_i64(b, v.as.b); break;
+    case 'i': put_i64(b, v.as.i); break;
+    case 'f': put_f64(b, v.as.f); break;
+    case 'c':
+        put_f64(b, v.as.complex->re);
+        put_f64(b, v.as.complex->im);
+        break;
+    case 's': put_str(b, str_of_value(v)); break;
+    case 't': return put_tensor(lane, b, v.as.tensor);
+    case 'l': return put_items(lane, b, v.as.list->items, v.as.list->len, depth);
+    case 'T': return put_items(lane, b, v.as.tuple->items, v.as.tuple->len, depth);
+    case 'd': {
+        put_i64(b, dict_len(v.as.dict));
+        IValue key, value;
+        for (uint32_t at = 0; dict_next(v.as.dict, &at, &key, &value);) {
+            TRY(put_value(lane, b, key, depth + 1));
+            TRY(put_value(lane, b, value, depth + 1));
+        }
+        break;
+    }
+    case 'o':
+        put_str(b, v.as.object->cls->name);
+        return put_items(lane, b, v.as.object->slots, v.as.object->len, depth);
+    case 'e':
+        put_str(b, v.as.enumeration->name);
+        return put_value(lane, b, v.as.enumeration->value, depth + 1);
+    case 'D': {
+        Buf text = {0};
+        value_print(&text, v);
+        put_str(b, buf_view(&text));
+        buf_free(&text);
+        break;
+    }
+    default: break;
+    }
+    return ST_OK;
+}
+
+// ---- one call
+
+static Status call(Model *m, Lane *lane, Str method, Buf *value)
+{
+    Instance *instance;
+    IValue tuple, result;
+    TRY(arguments(m, lane, method, &tuple));
+    Status s = instance_new(m, lane, &instance);
+    if (s == ST_OK) {
+        const TupleObj *args = tuple.tag == TAG_TUPLE ? tuple.as.tuple : NULL;
+        s = instance_call(instance, args ? args->items : NULL, args ? (int)args->len : 0, &result);
+        if (s == ST_OK) {
+            s = put_value(lane, value, result, 0);
+            value_release(result);
+        }
+        instance_free(instance);
+    }
+    value_release(tuple);
+    return s;
+}
+
+static Status answer(const char *path, const char *method, bool plain, Buf *value, FILE *printed)
+{
+    Model *m;
+    PackStore *packs = NULL;
+    Lane *lane = NULL;
+    TRY(model_open(path, &m));
+    Status s = pack_store_new(&packs);
+    KernelContext kernels = {.packs = packs, .threads = 1};
+    ModelOptions options = {.method = method, .kernels = &kernels, .no_optimize = plain};
+    if (s == ST_OK)
+        s = model_prepare(m, &options, true);
+    if (s == ST_OK)
+        s = lane_new(&kernels, program_types(model_program(m)), &lane);
+    if (s == ST_OK) {
+        lane->print_to = printed;
+        s = call(m, lane, str_of(method), value);
+    }
+    if (lane)
+        lane_free(lane);
+    model_free(m);
+    pack_store_free(packs);
+    return s;
+}
+
+static void reply(Status s, Str message, Str printed, Str value)
+{
+    uint32_t head[] = {(uint32_t)s, (uint32_t)message.len, (uint32_t)printed.len, (uint32_t)value.len};
+    fwrite(head, sizeof head, 1, stdout);
+    fwrite(message.ptr, 1, message.len, stdout);
+    fwrite(printed.ptr, 1, printed.len, stdout);
+    fwrite(value.ptr, 1, value.len, stdout);
+    fflush(stdout);
+}
+
+int main(void)
+{
+    char *line = NULL;
+    size_t capacity = 0;
+    while (getline(&line, &capacity, stdin) > 0) {
+        char *state, *path = strtok_r(line, "\t\n", &state), *method = strtok_r(NULL, "\t\n", &state), *mode = strtok_r(NULL, "\t\n", &state);
+        if (!path || !method || !mode) {
+            fprintf(stderr, "a line is PATH, METHOD and MODE, separated by tabs\n");
+            free(line);
+            return 2;
+        }
+        char *text = NULL;
+        size_t text_len = 0;
+        FILE *printed = open_memstream(&text, &text_len);
+        Buf value = {0};
+        status_clear();
+        Status s = answer(path, method, *mode == 'p', &value, printed);
+        fclose(printed);
+        reply(s, str_of(s == ST_OK ? "" : status_message()), (Str){text, text_len}, s == ST_OK ? buf_view(&value) : (Str){"", 0});
+        buf_free(&value);
+        free(text);
+    }
+    free(line);
+    return 0;
+}

@@ -1,0 +1,139 @@
+"""Talks to conformance_runner (runner.c): calls methods of saved modules and reads what came of them."""
+import os
+import select
+import struct
+import subprocess
+
+import torch
+
+OK, USAGE, BAD_MODEL, BAD_DATA, UNSUPPORTED, RAISED = range(6)
+CRASHED, HUNG = 100, 101
+
+DTYPES = {0: torch.uint8, 1: torch.int8, 2: torch.int16, 3: torch.int32, 4: torch.int64, 5: torch.float16, 6: torch.float32,
+          7: torch.float64, 8: torch.complex32, 9: torch.complex64, 10: torch.complex128, 11: torch.bool, 15: torch.bfloat16}
+
+
+class Instance:
+    """An object of a class of the model."""
+    def __init__(self, name, slots):
+        self.name, self.slots = name, slots
+
+
+class Enum:
+    def __init__(self, name, value):
+        self.name, self.value = name, value
+
+
+class _Reader:
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def number(self, code="q"):
+        value, = struct.unpack_from("=" + code, self.data, self.at)
+        self.at += 8
+        return value
+
+    def bytes(self):
+        n = self.number()
+        self.at += n
+        return self.data[self.at - n:self.at]
+
+    def text(self):
+        return self.bytes().decode("utf-8", "surrogateescape")
+
+    def tensor(self):
+        code, ndim = self.number(), self.number()
+        size = [self.number() for _ in range(ndim)]
+        stride = [self.number() for _ in range(ndim)]
+        raw = self.bytes()
+        if code not in DTYPES:
+            raise ValueError(f"dtype code {code}")
+        t = torch.frombuffer(bytearray(raw), dtype=torch.uint8).view(DTYPES[code]) if raw else torch.empty(0, dtype=DTYPES[code])
+        t = t.reshape(size)
+        t.runner_stride = tuple(stride)  # of the tensor in tsbatch; this one is contiguous
+        return t
+
+    def value(self):
+        kind = chr(self.data[self.at])
+        self.at += 1
+        if kind == "N":
+            return None
+        if kind == "b":
+            return bool(self.number())
+        if kind == "i":
+            return self.number()
+        if kind == "f":
+            return self.number("d")
+        if kind == "c":
+            return complex(self.number("d"), self.number("d"))
+        if kind == "s":
+            return self.text()
+        if kind == "t":
+            return self.tensor()
+        if kind in "lT":
+            items = [self.value() for _ in range(self.number())]
+            return items if kind == "l" else tuple(items)
+        if kind == "d":
+            return {self.value(): self.value() for _ in range(self.number())}
+        if kind == "o":
+            name = self.text()
+            return Instance(name, [self.value() for _ in range(self.number())])
+        if kind == "e":
+            return Enum(self.text(), self.value())
+        if kind == "D":
+            return torch.device(self.text())
+        raise ValueError(f"value of kind {kind}")
+
+
+class Answer:
+    """status, message, printed (text), value (None unless OK)."""
+    def __init__(self, status, message="", printed="", raw=b""):
+        self.status, self.message, self.printed = status, message, printed
+        self.value = _Reader(raw).value() if raw else None
+
+
+class Runner:
+    """One conformance_runner, started again when a call ends it."""
+    def __init__(self, program, seconds=30):
+        self.program, self.seconds, self.process = program, seconds, None
+
+    def _start(self):
+        environment = dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+        self.process = subprocess.Popen([self.program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
+
+    def close(self):
+        if self.process:
+            self.process.kill()
+            self.process.communicate()
+            self.process = None
+
+    def _read(self, n):
+        parts, fd = [], self.process.stdout.fileno()
+        while n:
+            ready, _, _ = select.select([fd], [], [], self.seconds)
+            if not ready:
+                raise TimeoutError
+            part = os.read(fd, min(n, 1 << 20))
+            if not part:
+                raise EOFError
+            parts.append(part)
+            n -= len(part)
+        return b"".join(parts)
+
+    def call(self, path, method, plain=False):
+        if not self.process:
+            self._start()
+        try:
+            self.process.stdin.write(f"{path}\t{method}\t{'p' if plain else 'o'}\n".encode())
+            self.process.stdin.flush()
+            status, message, printed, value = struct.unpack("=4I", self._read(16))
+            message, printed = (self._read(n).decode("utf-8", "replace") for n in (message, printed))
+            return Answer(status, message, printed, self._read(value))
+        except TimeoutError:
+            self.close()
+            return Answer(HUNG, f"no answer within {self.seconds} s")
+        except (EOFError, BrokenPipeError):
+            self.process.kill()
+            _, said = self.process.communicate()
+            code, self.process = self.process.returncode, None
+            return Answer(CRASHED, f"the runner ended with {code}: " + said.decode("utf-8", "replace")[-3000:])
