@@ -1,8 +1,9 @@
 // Which instruction sets kernels may use: the machine's, cut down to what the whole job has in common.
-// oneDNN keeps its own limit, set from here through kernels/cpu/dnnl_common.h.
+// oneDNN and OpenBLAS keep their own limits, set from here.
 #include "kernels/isa.h"
 
 #include "kernels/cpu/dnnl_common.h"
+#include "kernels/lapack.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -23,6 +24,7 @@ static void machine_detect(void)
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
         machine = ISA_AVX512;
 #endif
+    blas_use_isa((Isa)machine);
 }
 
 Isa kernel_isa(void)
@@ -39,9 +41,14 @@ Status kernel_limit_isa(const char *name)
     for (int i = 0; i < ISA_COUNT; i++)
         if (strcmp(name, names[i]) == 0) {
             atomic_store(&limit, i);
+            blas_use_isa(kernel_isa());
             return dnnl_limit_isa(kernel_isa());
         }
     return status_fail(ST_USAGE, "instruction set '%s': expected base, avx2 or avx512", name);
 }
 
-void kernel_thread_init(int threads) { dnnl_thread_init(threads); }
+void kernel_thread_init(int threads)
+{
+    kernel_isa();
+    dnnl_thread_init(threads);
+}

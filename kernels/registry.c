@@ -9,8 +9,8 @@
 const KernelOp kernel_conv = {"conv", VARIANTS(CPU("dnnl", dnnl_conv), CPU("reference", ref_conv))};
 const KernelOp kernel_add_act = {"add_act", VARIANTS(CPU("reference", ref_add_act))};
 const KernelOp kernel_rnn_layer = {"rnn_layer", VARIANTS(CPU("dnnl", dnnl_rnn), CPU("reference", ref_rnn))};
-const KernelOp kernel_linear = {"linear", VARIANTS(CPU("dnnl", dnnl_linear), CPU("reference", ref_linear))};
-const KernelOp kernel_matmul = {"matmul", VARIANTS(CPU("dnnl", dnnl_matmul), CPU("reference", ref_matmul))};
+const KernelOp kernel_linear = {"linear", VARIANTS(CPU("dnnl", dnnl_linear), CPU("blas", blas_linear), CPU("reference", ref_linear))};
+const KernelOp kernel_matmul = {"matmul", VARIANTS(CPU("dnnl", dnnl_matmul), CPU("blas", blas_matmul), CPU("reference", ref_matmul))};
 const KernelOp kernel_pool = {"pool", VARIANTS(CPU("dnnl", dnnl_pool), CPU("reference", ref_pool))};
 const KernelOp kernel_adaptive_pool = {"adaptive_pool", VARIANTS(CPU("dnnl", dnnl_adaptive_pool), CPU("reference", ref_adaptive_pool))};
 const KernelOp kernel_batch_norm = {"batch_norm", VARIANTS(CPU("vector", c_batch_norm), CPU("reference", ref_batch_norm))};

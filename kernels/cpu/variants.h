@@ -14,6 +14,8 @@ KERNEL_VARIANT(dnnl_linear);
 KERNEL_VARIANT(dnnl_matmul);
 KERNEL_VARIANT(dnnl_pool);
 KERNEL_VARIANT(dnnl_rnn);
+KERNEL_VARIANT(blas_matmul);
+KERNEL_VARIANT(blas_linear);
 KERNEL_VARIANT(ref_rnn);
 KERNEL_VARIANT(ref_conv);
 KERNEL_VARIANT(ref_linear);
@@ -55,6 +57,10 @@ static inline bool any_private(const View *in, int n_in)
             return true;
     return false;
 }
+
+// c[m, n] += a[m, k] b[k, n]: row-major int32 or int64, wrapping around.
+void gemm_i32(int64_t m, int64_t n, int64_t k, const void *a, const void *b, void *c);
+void gemm_i64(int64_t m, int64_t n, int64_t k, const void *a, const void *b, void *c);
 
 // y[i] = act(y[i]), and y[i] = act(y[i] + add[i]).
 void act_f32(Act act, float lo, float hi, float *y, size_t n);

@@ -4,6 +4,7 @@
 #define TSB_TESTS_KERNEL_TEST_H
 
 #include "kernels/copy.h"
+#include "kernels/half.h"
 #include "kernels/ops.h"
 
 #include <setjmp.h>
@@ -144,6 +145,10 @@ static inline double view_at(const View *v, int64_t i)
     case DT_F32: return ((float *)v->data)[at];
     case DT_F64: return ((double *)v->data)[at];
     case DT_I64: return (double)((int64_t *)v->data)[at];
+    case DT_I32: return ((int32_t *)v->data)[at];
+    case DT_I8: return ((int8_t *)v->data)[at];
+    case DT_F16: return f16_to_float(((uint16_t *)v->data)[at]);
+    case DT_BF16: return bf16_to_float(((uint16_t *)v->data)[at]);
     default: fail(); return 0;
     }
 }

@@ -149,6 +149,63 @@ static void test_other_types(void **state)
     result_free(&r);
 }
 
+// Numbers of another type: integers in -9 … 9.
+static Operand operand_of(DType t, int ndim, const int64_t *size, uint64_t seed)
+{
+    Operand f = operand_f32(ndim, size, seed), o = {.view = f.view};
+    bool whole = !dtype_is_floating(t);
+    for (int64_t i = 0; i < view_numel(&f.view); i++)
+        ((float *)f.view.data)[i] *= whole ? 9.9f : 1;
+    o.view.dtype = (uint8_t)t;
+    operand_alloc(&o, (size_t)view_numel(&f.view) * dtype_size(t));
+    assert_int_equal(copy_convert(&o.view, &f.view), ST_OK);
+    operand_free(&f);
+    return o;
+}
+
+static void compare_blas(const KernelOp *op, const void *p, View a, View b, View c, View add, int n_in, double most)
+{
+    View in[4] = {a, b, c, add};
+    assert_string_equal(kernel_compare_to(op, p, in, n_in, 2, most), "blas");
+}
+
+// Against the reference, which sums in double: products of at most 65 terms in the type computed in, rounded once.
+static void test_blas(void **state)
+{
+    (void)state;
+    static const struct { DType t; double most; } types[] = {{DT_F64, 1e-15}, {DT_I64, 0}, {DT_I32, 0}, {DT_I8, 0}, {DT_F16, 5e-4}, {DT_BF16, 4e-3}};
+    static const MatmulParams ps[] = {{1, 1}, {3, 2}, {1, -3}, {2, 0}};
+    View none = operand_absent().view;
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        DType t = types[i].t;
+        double most = types[i].most;
+        Operand m = operand_of(t, DIMS(7, 65), 1), n = operand_of(t, DIMS(65, 33), 2), row = operand_of(t, DIMS(33), 3), c = operand_of(t, DIMS(7, 33), 4);
+        Operand x = operand_of(t, DIMS(2, 3, 4, 5), 5), y = operand_of(t, DIMS(3, 5, 6), 6), v = operand_of(t, DIMS(65), 7), z = operand_of(t, DIMS(5, 6), 8);
+        for (size_t j = 0; j < 4; j++) {
+            compare_blas(&kernel_matmul, &ps[j], m.view, n.view, c.view, none, 3, most);
+            compare_blas(&kernel_matmul, &ps[j], m.view, n.view, row.view, none, 3, most);
+            compare_blas(&kernel_matmul, &ps[j], view_permuted(&n.view, (int[]){1, 0}), view_permuted(&m.view, (int[]){1, 0}),
+                         view_permuted(&c.view, (int[]){1, 0}), none, 3, most);
+        }
+        compare_blas(&kernel_matmul, &ps[0], x.view, y.view, none, none, 3, most);                                     // a batch of matrices on the right
+        compare_blas(&kernel_matmul, &ps[0], x.view, z.view, none, none, 3, most);                                     // folded
+        compare_blas(&kernel_matmul, &ps[0], view_permuted(&x.view, (int[]){1, 0, 2, 3}), z.view, none, none, 3, most); // that does not fold
+        compare_blas(&kernel_matmul, &ps[0], m.view, v.view, none, none, 3, most);
+        compare_blas(&kernel_matmul, &ps[0], v.view, n.view, none, none, 3, most);
+        compare_blas(&kernel_matmul, &ps[0], v.view, v.view, none, none, 3, most);
+        View every_other = n.view; // no dimension in one piece
+        every_other.size[1] = 16;
+        every_other.stride[1] = 2;
+        compare_blas(&kernel_matmul, &ps[0], m.view, every_other, none, none, 3, most);
+        ActParams act = {.act = dtype_is_floating(t) ? ACT_TANH : ACT_NONE};
+        View weight = view_permuted(&n.view, (int[]){1, 0});
+        compare_blas(&kernel_linear, &act, m.view, weight, row.view, dtype_is_floating(t) ? c.view : none, 4, most);
+        Operand *all[] = {&m, &n, &row, &c, &x, &y, &v, &z};
+        for (int k = 0; k < 8; k++)
+            operand_free(all[k]);
+    }
+}
+
 static void test_empty(void **state)
 {
     (void)state;
@@ -204,7 +261,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ranks),  cmocka_unit_test(test_strides), cmocka_unit_test(test_c),       cmocka_unit_test(test_linear),
-        cmocka_unit_test(test_other_types), cmocka_unit_test(test_empty), cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_other_types), cmocka_unit_test(test_blas), cmocka_unit_test(test_empty), cmocka_unit_test(test_messages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
