@@ -105,3 +105,5 @@ const Schema *op_table_find(OpTable *t, Str full_name)
 int op_table_rows(void) { return ROW_COUNT; }
 
 const char *op_table_row_name(int i) { return i >= 0 && i < ROW_COUNT ? rows[i].name : NULL; }
+
+const char *op_table_row_signature(int i) { return i >= 0 && i < ROW_COUNT ? rows[i].signature : NULL; }

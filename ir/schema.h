@@ -39,9 +39,10 @@ OpTable *op_table_new(Arena *a, TypeTable *types);
 const Schema *const *op_table_overloads(OpTable *t, Str symbol, uint32_t *count);
 // One overload by full name ("aten::add.Tensor"), or NULL.
 const Schema *op_table_find(OpTable *t, Str full_name);
-// Number of rows, and row i's name, without parsing.
+// Number of rows, and row i's name and signature, without parsing.
 int op_table_rows(void);
 const char *op_table_row_name(int i);
+const char *op_table_row_signature(int i);
 
 // Parses "name(args) -> results". ST_INTERNAL with the position of the first error.
 Status schema_parse(Arena *a, TypeTable *types, Str text, Schema **out);

@@ -1,6 +1,6 @@
 // Finding operator bindings, running kernels through the inline cache of a site, and helpers for bindings.
 // The cache keeps the SITE_WAYS most recently used prepared kernels of a site in order of use.
-#include "worker/op.h"
+#include "worker/op_derived.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -33,13 +33,19 @@ static void table_build(void)
         }
 }
 
-const OpBinding *op_find(Str full_name)
+const OpBinding *op_find_bound(Str full_name)
 {
     pthread_once(&table_once, table_build);
     for (size_t at = str_hash(full_name) % TABLE_SLOTS; table[at]; at = (at + 1) % TABLE_SLOTS)
         if (str_is(full_name, table[at]->name))
             return table[at];
     return NULL;
+}
+
+const OpBinding *op_find(Str full_name)
+{
+    const OpBinding *bound = op_find_bound(full_name);
+    return bound ? bound : op_derived_find(full_name);
 }
 
 // ---- prepared kernels

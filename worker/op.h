@@ -30,6 +30,7 @@ extern const OpBinding OPS_SCALAR[], OPS_CONTAINER[], OPS_STRING[], OPS_VIEW[], 
     OPS_TENSOR[], OPS_SPLIT[], OPS_DICT[], OPS_COMPOSE[], OPS_PART[], OPS_EQUAL[], OPS_DROPOUT[], OPS_SAMPLE[],
     OPS_MATH[], OPS_VIEW_COPY[], OPS_TRANSFORMER[], OPS_POOL[], OPS_RESIZE[], OPS_VISION[];
 const OpBinding *op_find(Str full_name);
+const OpBinding *op_find_bound(Str full_name); // only what has a row of its own, no forms derived from others
 
 // Runs `op` through the site's cache of prepared kernels: finds the one prepared for these signatures and parameters, or
 // prepares it; allocates the outputs (or reuses the dying input that the kernel may overwrite) and the scratch; runs.

@@ -1,0 +1,261 @@
+// Operators that follow from others: out= and in-place rows of ops.def without a binding of their own call the row they
+// are a form of, and store its results. Which row that is, the signatures say.
+#include "worker/op_derived.h"
+
+#include "kernels/promote.h"
+#include "worker/op_util.h"
+#include "worker/pointwise.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+enum { MOST_ARGS = 24, MOST_OUTS = 4 };
+
+typedef struct Param {
+    Str type, name; // "int[1]?" and "dim"; without annotations
+    bool writes;
+} Param;
+
+typedef struct Signature {
+    Param params[MOST_ARGS];
+    int count, written;
+    char text[1024]; // the bytes of the types
+} Signature;
+
+typedef struct Derived {
+    OpBinding binding;
+    const OpBinding *base;
+    int8_t source[MOST_ARGS]; // of each argument of the base: the argument it is, -1: None
+    int8_t outs[MOST_OUTS];   // arguments that are written to
+    uint8_t base_args, out_count;
+    bool resize;  // out=, not in place
+    int8_t dtype; // argument of the base that stands for the dtype of the result; -1: none
+    struct Derived *next;
+} Derived;
+
+// ---- signatures
+
+// "Tensor(a!) self" -> "Tensor", "self", writes. Appends the type to s->text.
+static bool param_add(Signature *s, size_t *used, const char *from, const char *to)
+{
+    while (from < to && *from == ' ')
+        from++;
+    if (from == to || *from == '*')
+        return true;
+    if (s->count == MOST_ARGS)
+        return false;
+    Param *p = &s->params[s->count++];
+    const char *equals = memchr(from, '=', (size_t)(to - from)), *end = equals ? equals : to, *blank = end;
+    while (blank > from && *blank != ' ')
+        blank--;
+    p->name = (Str){blank + 1, (size_t)(end - blank - 1)};
+    p->type = (Str){s->text + *used, 0};
+    for (const char *c = from; c < blank; c++) {
+        if (*c == '(' && memchr(c, ')', (size_t)(blank - c)) && c > from && c[-1] != ' ') { // an annotation: (a!)
+            p->writes = p->writes || memchr(c, '!', (size_t)((const char *)memchr(c, ')', (size_t)(blank - c)) - c));
+            c = memchr(c, ')', (size_t)(blank - c));
+            continue;
+        }
+        if (strncmp(c, "SymInt", 6) == 0) {
+            if (*used + 3 >= sizeof s->text)
+                return false;
+            memcpy(s->text + *used, "int", 3);
+            *used += 3;
+            c += 5;
+            continue;
+        }
+        if (*used + 1 >= sizeof s->text)
+            return false;
+        s->text[(*used)++] = *c;
+    }
+    p->type.len = (size_t)(s->text + *used - p->type.ptr);
+    s->written += p->writes;
+    return true;
+}
+
+static bool signature_read(Signature *s, const char *text)
+{
+    size_t used = 0;
+    s->count = s->written = 0;
+    memset(s->params, 0, sizeof s->params);
+    int depth = 0;
+    const char *from = text + 1;
+    for (const char *c = from; *c; c++) {
+        if (depth == 0 && (*c == ',' || *c == ')')) {
+            if (!param_add(s, &used, from, c))
+                return false;
+            if (*c == ')')
+                return true;
+            from = c + 1;
+        }
+        depth += (*c == '(' || *c == '[') - (*c == ')' || *c == ']');
+    }
+    return false;
+}
+
+static bool is_option(Str name) // what says where and how a result is made
+{
+    return str_is(name, "dtype") || str_is(name, "layout") || str_is(name, "device") || str_is(name, "pin_memory") ||
+           str_is(name, "memory_format");
+}
+
+// The arguments of `form`, without the written ones when those are out=, are those of `base`, but for options.
+static bool matches(const Signature *form, const Signature *base, bool in_place, Derived *d)
+{
+    int at = 0;
+    d->out_count = 0;
+    d->dtype = -1;
+    d->base_args = (uint8_t)base->count;
+    if (base->written)
+        return false;
+    for (int i = 0; i < form->count; i++)
+        if (form->params[i].writes) {
+            if (d->out_count == MOST_OUTS)
+                return false;
+            d->outs[d->out_count++] = (int8_t)i;
+        }
+    for (int k = 0; k < base->count; k++) {
+        while (at < form->count && form->params[at].writes && !in_place)
+            at++;
+        const Param *have = at < form->count ? &form->params[at] : NULL, *want = &base->params[k];
+        bool same = have && str_eq(have->name, want->name) && str_eq(have->type, want->type);
+        if (!same && !is_option(want->name))
+            return false;
+        if (str_is(want->name, "dtype"))
+            d->dtype = (int8_t)k;
+        d->source[k] = same ? (int8_t)at : -1;
+        at += same;
+    }
+    while (at < form->count && form->params[at].writes && !in_place)
+        at++;
+    return at == form->count;
+}
+
+// ---- running
+
+static Status store(Lane *lane, Tensor *out, Tensor *result, bool resize)
+{
+    TRY(tensor_make_plain(lane, result));
+    TRY(tensor_make_plain(lane, out));
+    if (!dtype_can_cast(tensor_dtype(result), tensor_dtype(out)))
+        return op_raise("result type %s can't be cast to the desired output type %s",
+                        dtype_torch_name(tensor_dtype(result)), dtype_torch_name(tensor_dtype(out)));
+    if (!view_same_shape(&result->view, &out->view)) {
+        if (!resize) {
+            char have[200], want[200];
+            shape_text(&out->view, have, sizeof have);
+            shape_text(&result->view, want, sizeof want);
+            return op_raise("output with shape %s doesn't match the broadcast shape %s", have, want);
+        }
+        TRY(out_resize(lane, out, result->view.ndim, result->view.size));
+    }
+    TRY(tensor_make_writable(out));
+    return tensor_copy_into(lane, out, result);
+}
+
+static Status store_list(Lane *lane, const ListObj *outs, const ListObj *results)
+{
+    if (outs->len != results->len)
+        return op_raise("Expected out= to be a list of %u tensors, but got %u", results->len, outs->len);
+    for (uint32_t i = 0; i < outs->len; i++)
+        TRY(store(lane, outs->items[i].as.tensor, results->items[i].as.tensor, true));
+    return ST_OK;
+}
+
+static Status op_derived(Lane *lane, Site *site, const IValue *args, IValue *rets)
+{
+    const Derived *d = (const Derived *)site->op->data;
+    IValue inner_args[MOST_ARGS], results[MOST_OUTS];
+    IValue first = args[d->outs[0]];
+    for (int k = 0; k < d->base_args; k++)
+        inner_args[k] = d->source[k] >= 0 ? args[d->source[k]] : value_none();
+    // Results are computed in the dtype they are stored in, unless the call says another.
+    if (d->dtype >= 0 && d->resize && inner_args[d->dtype].tag == TAG_NONE && first.tag == TAG_TENSOR)
+        inner_args[d->dtype] = value_int((int64_t)tensor_dtype(first.as.tensor));
+    Site inner = *site;
+    inner.op = d->base;
+    inner.arg_count = d->base_args;
+    inner.ret_count = d->out_count;
+    inner.last_use = 0;
+    const IValue *outer_args = lane->args;
+    lane->args = inner_args;
+    Status status = d->base->fn(lane, &inner, inner_args, results);
+    lane->args = outer_args;
+    site->cache = inner.cache;
+    site->user = inner.user;
+    site->profile = inner.profile;
+    TRY(status);
+    for (int i = 0; i < d->out_count; i++) {
+        IValue out = args[d->outs[i]];
+        if (status == ST_OK)
+            status = out.tag == TAG_LIST ? store_list(lane, out.as.list, results[i].as.list)
+                                         : store(lane, out.as.tensor, results[i].as.tensor, d->resize);
+        value_release(results[i]);
+    }
+    for (int i = 0; i < site->ret_count && status == ST_OK; i++)
+        rets[i] = value_retain(args[d->outs[i]]);
+    return status;
+}
+
+// ---- finding
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static Derived *made; // bindings last as long as the process
+
+static Str symbol_of(const char *name)
+{
+    return (Str){name, strcspn(name, ".")};
+}
+
+static int row_of(Str full_name)
+{
+    for (int i = 0; i < op_table_rows(); i++)
+        if (str_is(full_name, op_table_row_name(i)))
+            return i;
+    return -1;
+}
+
+static Derived *derive(Str full_name)
+{
+    int row = row_of(full_name);
+    Signature form, base;
+    if (row < 0 || !signature_read(&form, op_table_row_signature(row)) || form.written == 0)
+        return NULL;
+    const char *name = op_table_row_name(row);
+    Str symbol = symbol_of(name);
+    bool in_place = symbol.len > 7 && symbol.ptr[symbol.len - 1] == '_' && symbol.ptr[symbol.len - 2] != '_';
+    if (in_place)
+        symbol.len--;
+    if (in_place && (form.written != 1 || !form.params[0].writes))
+        return NULL;
+    Derived found = {.resize = !in_place};
+    for (int i = 0; i < op_table_rows(); i++) {
+        if (!str_eq(symbol_of(op_table_row_name(i)), symbol) || !signature_read(&base, op_table_row_signature(i)) ||
+            !matches(&form, &base, in_place, &found))
+            continue;
+        found.base = op_find_bound(str_of(op_table_row_name(i)));
+        if (!found.base)
+            continue;
+        Derived *d = malloc(sizeof *d);
+        if (!d)
+            return NULL;
+        *d = found;
+        d->binding = (OpBinding){name, op_derived, in_place ? OP_WRITES_ARG0 : 0, d, found.base->free_user};
+        return d;
+    }
+    return NULL;
+}
+
+const OpBinding *op_derived_find(Str full_name)
+{
+    pthread_mutex_lock(&lock);
+    Derived *d = made;
+    while (d && !str_is(full_name, d->binding.name))
+        d = d->next;
+    if (!d && (d = derive(full_name))) {
+        d->next = made;
+        made = d;
+    }
+    pthread_mutex_unlock(&lock);
+    return d ? &d->binding : NULL;
+}

@@ -1,0 +1,10 @@
+// Bindings for out= and in-place operators, made from the operators they are forms of.
+#ifndef TSB_WORKER_OP_DERIVED_H
+#define TSB_WORKER_OP_DERIVED_H
+
+#include "worker/op.h"
+
+// NULL when the operator is unknown, or is a form of none that is bound.
+const OpBinding *op_derived_find(Str full_name);
+
+#endif
