@@ -1,87 +1,11 @@
 // Operator bindings: whole transformer layers, as PyTorch's inference fast path records them in traces.
 // They are sequences of other operators, run through the bindings of those with sites of their own.
-#include "worker/op.h"
-#include "worker/tensor.h"
+#include "worker/sequence.h"
 
 #include <math.h>
-#include <stdlib.h>
 
-enum { STEPS = 48 };
-
-// Inline caches of the steps, by position; kept in site->user.
-typedef struct Steps { Site sites[STEPS]; } Steps;
-
-// A sequence in progress. The first failure sticks; results are released when the sequence ends.
-typedef struct Sequence {
-    Lane *lane;
-    Steps *steps;
-    const Node *node;
-    Status status;
-    int next;
-    IValue results[STEPS];
-    int count;
-} Sequence;
-
-static void free_steps(void *user)
-{
-    Steps *s = user;
-    for (int i = 0; i < STEPS; i++)
-        site_clear(&s->sites[i]);
-    free(s);
-}
-
-static Status sequence_begin(Sequence *q, Lane *lane, Site *site)
-{
-    if (!site->user && !(site->user = calloc(1, sizeof(Steps))))
-        return status_no_memory(sizeof(Steps));
-    *q = (Sequence){.lane = lane, .steps = site->user, .node = site->node};
-    return ST_OK;
-}
-
-static Status sequence_end(Sequence *q)
-{
-    for (int i = 0; i < q->count; i++)
-        value_release(q->results[i]);
-    return q->status;
-}
-
-// Runs one operator with one result, which is borrowed from the sequence.
-static IValue step(Sequence *q, const char *name, int n, const IValue *args)
-{
-    if (q->status != ST_OK)
-        return value_none();
-    const OpBinding *op = op_find(str_of(name));
-    if (!op || q->next == STEPS) {
-        q->status = status_fail(ST_UNSUPPORTED, "operator %s is not implemented", name);
-        return value_none();
-    }
-    Site *s = &q->steps->sites[q->next++];
-    if (s->op != op) {
-        site_clear(s);
-        *s = (Site){.op = op, .node = q->node, .arg_count = (uint8_t)n, .ret_count = 1};
-    }
-    for (int i = 0; i < n && q->status == ST_OK && !(op->flags & OP_PRIVATE_LAYOUT); i++)
-        if (args[i].tag == TAG_TENSOR)
-            q->status = tensor_make_plain(q->lane, args[i].as.tensor);
-    IValue result = value_none();
-    if (q->status == ST_OK)
-        q->status = op->fn(q->lane, s, args, &result);
-    if (q->status != ST_OK)
-        return value_none();
-    return q->results[q->count++] = result;
-}
-
-#define STEP(q, name, ...) step((q), (name), (int)(sizeof((IValue[]){__VA_ARGS__}) / sizeof(IValue)), (IValue[]){__VA_ARGS__})
 #define NONE value_none()
 #define INT value_int
-
-static IValue ints(Sequence *q, int n, const int64_t *v)
-{
-    IValue list = value_none();
-    if (q->status == ST_OK && (q->status = list_of_ints(v, n, &list)) == ST_OK)
-        q->results[q->count++] = list;
-    return list;
-}
 
 // ---- attention
 
@@ -110,7 +34,7 @@ static IValue split_heads(Sequence *q, const Attention *a, IValue x)
     if (q->status != ST_OK)
         return NONE;
     const View *v = &x.as.tensor->view;
-    IValue size = ints(q, 4, (int64_t[]){v->size[0], v->size[1], a->heads, a->width / a->heads});
+    IValue size = sequence_ints(q, 4, (int64_t[]){v->size[0], v->size[1], a->heads, a->width / a->heads});
     return STEP(q, "aten::transpose.int", STEP(q, "aten::reshape", x, size), INT(1), INT(2));
 }
 
@@ -122,7 +46,7 @@ static IValue additive_mask(Sequence *q, const Attention *a)
     IValue mask = a->mask;
     const View *v = &mask.as.tensor->view;
     if (a->mask_type.tag == TAG_INT && a->mask_type.as.i == 1 && v->ndim == 2) // [B, L] of keys
-        mask = STEP(q, "aten::reshape", mask, ints(q, 4, (int64_t[]){v->size[0], 1, 1, v->size[1]}));
+        mask = STEP(q, "aten::reshape", mask, sequence_ints(q, 4, (int64_t[]){v->size[0], 1, 1, v->size[1]}));
     if (tensor_dtype(a->mask.as.tensor) != DT_BOOL)
         return mask;
     IValue dtype = INT(tensor_dtype(a->query.as.tensor));
@@ -166,12 +90,12 @@ static IValue attend(Sequence *q, const Attention *a, IValue *weights)
         *weights = attention_weights(q, a, query, key, mask);
         context = STEP(q, "aten::matmul", *weights, value);
         if (a->average)
-            *weights = STEP(q, "aten::mean.dim", *weights, ints(q, 1, (int64_t[]){1}), value_bool(false), NONE);
+            *weights = STEP(q, "aten::mean.dim", *weights, sequence_ints(q, 1, (int64_t[]){1}), value_bool(false), NONE);
     } else {
         context = STEP(q, "aten::scaled_dot_product_attention", query, key, value, mask, value_float(0), value_bool(false), NONE, value_bool(false));
     }
     const View *v = &a->query.as.tensor->view;
-    IValue size = ints(q, 3, (int64_t[]){v->size[0], v->size[1], a->width});
+    IValue size = sequence_ints(q, 3, (int64_t[]){v->size[0], v->size[1], a->width});
     context = STEP(q, "aten::reshape", STEP(q, "aten::transpose.int", context, INT(1), INT(2)), size);
     return STEP(q, "aten::linear", context, a->out_weight, a->out_bias);
 }
@@ -205,20 +129,14 @@ static IValue layer_norm(Sequence *q, const EncoderLayer *l, int which, IValue x
     if (q->status != ST_OK)
         return NONE;
     const View *v = &x.as.tensor->view;
-    IValue size = ints(q, 1, &v->size[v->ndim - 1]);
+    IValue size = sequence_ints(q, 1, &v->size[v->ndim - 1]);
     return STEP(q, "aten::layer_norm", x, size, l->norm_weight[which], l->norm_bias[which], l->eps, value_bool(true));
 }
 
 static IValue feed_forward(Sequence *q, const EncoderLayer *l, IValue x)
 {
-    IValue none = NONE, hidden = STEP(q, "aten::linear", x, l->weight[0], l->bias[0]);
-    if (l->gelu) {
-        if (q->status == ST_OK && (q->status = value_str(STR("none"), &none)) == ST_OK)
-            q->results[q->count++] = none;
-        hidden = STEP(q, "aten::gelu", hidden, none);
-    } else {
-        hidden = STEP(q, "aten::relu", hidden);
-    }
+    IValue hidden = STEP(q, "aten::linear", x, l->weight[0], l->bias[0]);
+    hidden = l->gelu ? STEP(q, "aten::gelu", hidden, sequence_text(q, "none")) : STEP(q, "aten::relu", hidden);
     return STEP(q, "aten::linear", hidden, l->weight[1], l->bias[1]);
 }
 
@@ -279,7 +197,7 @@ static Status op_left_aligned(Lane *lane, Site *site, const IValue *args, IValue
 
 const OpBinding OPS_TRANSFORMER[] = {
     {"aten::_nested_tensor_from_mask_left_aligned", op_left_aligned, 0, NULL, NULL},
-    {"aten::_native_multi_head_attention", op_multi_head_attention, 0, NULL, free_steps},
-    {"aten::_transformer_encoder_layer_fwd", op_encoder_layer, 0, NULL, free_steps},
+    {"aten::_native_multi_head_attention", op_multi_head_attention, 0, NULL, sequence_free},
+    {"aten::_transformer_encoder_layer_fwd", op_encoder_layer, 0, NULL, sequence_free},
     {0},
 };

@@ -1,6 +1,17 @@
 // Indexing, gathering, joining and sorting, against what PyTorch 1.13 gives.
 #include "op_rows.h"
 
+// out= forms without a function of their own.
+static const OpRow derived_rows[] = {
+    {"aten::index_select.out; f32[3,4]; 0; i64[1]{2}; f32[0]", "f32[1, 4](4, 1) {8, 9, 10, 11}"},
+    {"aten::index_select.out; i64[3]; 0; i64[1]{2}; f64[2]", "f64[1](1) {2}"},
+    {"aten::gather.out; f32[3,4]; 1; i64[1,1]{3}; False; i64[1,1]", "! result type Float can't be cast to the desired output type Long"},
+    {"aten::gather.out; f32[3,4]; 1; i64[1,1]{4}; False; f32[1,1]", "! index 4 is out of bounds for dimension 1 with size 4"},
+    {"aten::full.out; [2]; 3; i64[0]", "i64[2](1) {3, 3}"},
+    {"aten::sort.values; f32[3]{2, 1, 3}; -1; False; f32[0]; i64[0]", "f32[3](1) {1, 2, 3} | i64[3](1) {1, 0, 2}"},
+    {"&aten::triu_; f32[2,2]; 0", "f32[2, 2](2, 1) {0, 1, 0, 3}"},
+};
+
 static const OpRow along_one_dimension_rows[] = {
     {"aten::index_select; f32[3,4]; 0; i64[3]{2, 0, 2}", "f32[3, 4](4, 1) {8, 9, 10, 11, 0, 1, 2, 3, 8, 9, 10, 11}"},
     {"aten::index_select; f32[3,4].t; 1; i32[2]{1, 1}", "f32[4, 2](2, 1) {4, 4, 5, 5, 6, 6, 7, 7}"},
@@ -43,6 +54,7 @@ static const OpRow along_one_dimension_rows[] = {
     {"aten::one_hot; i64[2]{0, 3}; 2", "! Class values must be smaller than num_classes."},
     {"aten::one_hot; i64[2]{0, 1}; 4", "i64[2, 4](4, 1) {1, 0, 0, 0, 0, 1, 0, 0}"},
 };
+ROWS_TEST(derived, derived_rows)
 ROWS_TEST(along_one_dimension, along_one_dimension_rows)
 
 static const OpRow with_tensors_rows[] = {
@@ -151,6 +163,7 @@ ROWS_TEST(sorting, sorting_rows)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(derived),
         cmocka_unit_test(along_one_dimension),
         cmocka_unit_test(with_tensors),
         cmocka_unit_test(joining),
