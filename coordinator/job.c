@@ -59,6 +59,9 @@ static Status compile(Job *j)
     j->kernels = (KernelContext){.packs = j->packs, .threads = (int)o->threads};
     ModelOptions options = {.method = o->method, .optimize = {.stateful = o->stateful}, .dump_pass = o->dump, .kernels = &j->kernels, .profile = o->profile, .share_constants = j->node.size > 1};
     TRY(model_prepare(j->model, &options, false));
+    Str missing = model_missing_in_branches(j->model);
+    if (missing.len && !o->dry_run && comm_rank(j->comm) == 0)
+        log_warning("%s: the run ends when it reaches one of these operators, which are not supported:" STR_FMT, o->files[0], STR_ARG(missing));
     const Str *paths;
     uint32_t mutated = model_mutated(j->model, &paths);
     if (mutated > 0 && !o->stateful && comm_rank(j->comm) == 0)

@@ -45,7 +45,9 @@ Status report_plan(const Job *j)
     buf_printf(&b, "memory:     %.1f MB of weights per node", 1e-6 * (double)model_weight_bytes(j->model));
     if (packed > 0)
         buf_printf(&b, ", %.1f MB packed", 1e-6 * (double)packed);
-    buf_printf(&b, "; %.1f MB of input per lane in flight\noperators:  all there\nnothing was computed or written (--dry-run)\n", 3e-6 * (double)j->input_bytes);
+    buf_printf(&b, "; %.1f MB of input per lane in flight\n", 3e-6 * (double)j->input_bytes);
+    Str missing = model_missing_in_branches(j->model);
+    buf_printf(&b, "operators:  %s" STR_FMT "\nnothing was computed or written (--dry-run)\n", missing.len ? "all there but" : "all there", STR_ARG(missing));
     Status s = buf_status(&b);
     if (s == ST_OK && (fwrite(b.ptr, 1, b.len, stdout) != b.len || fflush(stdout) != 0))
         s = status_fail(ST_IO, "cannot write to stdout");

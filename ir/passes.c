@@ -129,34 +129,49 @@ typedef struct Visit {
     OpVisitor visit;
     void *ctx;
     Arena *arena;
-    StrMap seen; // graphs, by address
+    StrMap certain; // graphs that every call runs, by address
+    StrMap seen;    // graphs that were visited
 } Visit;
 
-static void visit_graph(Visit *v, const Graph *g, bool in_branch);
-
-static void visit_callee(Visit *v, const Node *n, bool in_branch)
+// True the first time a graph is added.
+static bool add_graph(Visit *v, StrMap *set, const Graph *g)
 {
+    char *key = arena_copy(v->arena, &g, sizeof g);
+    if (strmap_get(set, (Str){key, sizeof g}))
+        return false;
+    strmap_put(set, v->arena, (Str){key, sizeof g}, "");
+    return true;
+}
+
+static const Graph *callee_graph(const Node *n)
+{
+    if (n->kind != NODE_CALL_METHOD && n->kind != NODE_CALL_FUNCTION)
+        return n->subgraph;
     const Function *f = n->callee;
     if (n->kind == NODE_CALL_METHOD && n->inputs[0]->type->cls)
         f = class_method(n->inputs[0]->type->cls, n->name);
-    if (f && f->graph)
-        visit_graph(v, f->graph, in_branch);
+    return f ? f->graph : NULL;
 }
 
-static void visit_graph(Visit *v, const Graph *g, bool in_branch)
+static void find_certain(Visit *v, const Graph *g)
 {
-    char *key = arena_copy(v->arena, &g, sizeof g);
-    if (strmap_get(&v->seen, (Str){key, sizeof g}))
+    if (!add_graph(v, &v->certain, g))
         return;
-    strmap_put(&v->seen, v->arena, (Str){key, sizeof g}, "");
+    for (const Node *n = graph_first(g); n; n = node_next_deep(n))
+        if (!n->owner->owner && callee_graph(n))
+            find_certain(v, callee_graph(n));
+}
+
+static void visit_graph(Visit *v, const Graph *g)
+{
+    if (!add_graph(v, &v->seen, g))
+        return;
+    bool certain = strmap_get(&v->certain, (Str){(const char *)&g, sizeof g}) != NULL;
     for (const Node *n = graph_first(g); n; n = node_next_deep(n)) {
-        bool branch = in_branch || n->owner->owner;
         if (n->kind == NODE_OP)
-            v->visit(v->ctx, n, branch);
-        else if (n->kind == NODE_CALL_METHOD || n->kind == NODE_CALL_FUNCTION)
-            visit_callee(v, n, branch);
-        if (n->subgraph)
-            visit_graph(v, n->subgraph, branch);
+            v->visit(v->ctx, n, !certain || n->owner->owner);
+        if (callee_graph(n))
+            visit_graph(v, callee_graph(n));
     }
 }
 
@@ -166,7 +181,8 @@ static Status visit_guarded(Visit *v, const Graph *g)
     v->arena->guard = &guard;
     if (setjmp(guard))
         return ST_MEMORY;
-    visit_graph(v, g, false);
+    find_certain(v, g);
+    visit_graph(v, g);
     return ST_OK;
 }
 

@@ -41,6 +41,7 @@ Status optimize(Program *p, const Function *f, Datum *root, const OptimizeOption
 // The rows of the pass table, for --help and tests; NULL ends it.
 const char *pass_name(int i);
 // Every schema row a graph (and what it calls) can reach, with the nodes: for inspect --ops and the check before a run.
+// in_branch: only inside of an if or a loop, so that a call may do without it.
 typedef void (*OpVisitor)(void *ctx, const Node *n, bool in_branch);
 Status graph_visit_ops(const Graph *g, OpVisitor visit, void *ctx);
 

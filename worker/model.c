@@ -125,6 +125,7 @@ void model_free(Model *m)
         return;
     arena_free(&m->arena);
     archive_close(m->archive);
+    buf_free(&m->missing_in_branches);
     free(m);
 }
 
@@ -135,6 +136,7 @@ const ClassDef *model_class(Model *m) { return m->cls; }
 const Function *model_function(Model *m) { return m->function; }
 const Graph *model_graph(Model *m) { return m->code ? m->code->graph : NULL; }
 uint64_t model_weight_bytes(Model *m) { return m->weight_bytes; }
+Str model_missing_in_branches(const Model *m) { return buf_view(&m->missing_in_branches); }
 
 uint32_t model_mutated(Model *m, const Str **paths)
 {

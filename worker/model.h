@@ -21,8 +21,8 @@ typedef struct ModelOptions {
 // model_open reads and compiles the archive but prepares nothing to run: what `inspect` needs.
 Status model_open(const char *path, Model **out);
 Status model_open_archive(Archive *archive_taken, Model **out);
-// Optimises and lowers one method. Missing operators: ST_UNSUPPORTED, each named with its source line, unless
-// `allow_missing` (then executing one fails).
+// Optimises and lowers one method. Missing operators that every call reaches: ST_UNSUPPORTED, all that are missing named
+// with their source lines, unless `allow_missing`. Executing a missing operator fails with ST_UNSUPPORTED.
 Status model_prepare(Model *m, const ModelOptions *options, bool allow_missing);
 void model_free(Model *m);
 
@@ -33,6 +33,8 @@ const ClassDef *model_class(Model *m);
 const Function *model_function(Model *m);     // the method that was prepared
 const Graph *model_graph(Model *m);           // optimised
 uint64_t model_weight_bytes(Model *m);
+// Missing operators that only branches and loops reach, "\n  aten::name (file:line), only in a branch" each; empty for none.
+Str model_missing_in_branches(const Model *m);
 // Attribute paths the model changes when it runs.
 uint32_t model_mutated(Model *m, const Str **paths);
 

@@ -2,6 +2,7 @@
 #ifndef TSB_WORKER_MODEL_PARTS_H
 #define TSB_WORKER_MODEL_PARTS_H
 
+#include "io/base/buf.h"
 #include "io/pickle.h"
 #include "worker/code.h"
 #include "worker/model.h"
@@ -23,6 +24,7 @@ struct Model {
     Code *code;
     Code **pre_hooks, **hooks; // of the root, run around forward
     uint32_t pre_hook_count, hook_count;
+    Buf missing_in_branches;
     bool keeps_containers; // a call may change lists, dictionaries or plain objects of the module in place
 };
 

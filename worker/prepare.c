@@ -112,31 +112,52 @@ Status fold_node(void *ctx, Arena *arena, const Node *n, Datum **inputs, Datum *
 
 // ---- operators that are missing
 
-typedef struct Missing { Buf text; StrMap seen; Arena arena; uint32_t count; } Missing;
+typedef struct Missing {
+    Buf certain, perhaps; // a line each: those that every call reaches, those only in a branch
+    StrMap seen;
+    Arena arena;
+    bool called;          // looking at code that something calls, nobody knows from where
+} Missing;
 
 static void visit_op(void *ctx, const Node *n, bool in_branch)
 {
     Missing *missing = ctx;
-    (void)in_branch;
-    if (n->kind != NODE_OP || str_is(n->schema->symbol, "aten::wait") || op_find(n->schema->full_name) || strmap_get(&missing->seen, n->schema->full_name))
+    if (n->kind != NODE_OP || str_is(n->schema->symbol, "aten::wait") || op_find(n->schema->full_name))
         return;
-    strmap_put(&missing->seen, &missing->arena, n->schema->full_name, n);
-    missing->count++;
-    buf_printf(&missing->text, "\n  " STR_FMT, STR_ARG(n->schema->full_name));
+    in_branch |= missing->called;
+    const Node *seen = strmap_get(&missing->seen, n->schema->full_name);
+    if (seen)
+        return;
+    strmap_put(&missing->seen, &missing->arena, n->schema->full_name, (void *)n);
+    Buf *b = in_branch ? &missing->perhaps : &missing->certain;
+    buf_printf(b, "\n  " STR_FMT, STR_ARG(n->schema->full_name));
     if (n->range.file.len)
-        buf_printf(&missing->text, " (" STR_FMT ":%d)", STR_ARG(n->range.file), n->range.line);
+        buf_printf(b, " (" STR_FMT ":%d)", STR_ARG(n->range.file), n->range.line);
+    if (in_branch)
+        buf_z(b, ", only in a branch");
 }
 
-static Status check_operators(const Model *m, const Graph *g)
+static Status find_missing(const Model *m, Missing *missing)
+{
+    TRY(graph_visit_ops(m->optimized.graph, visit_op, missing));
+    missing->called = true;
+    for (uint32_t i = 0; i < m->codes.count; i++)
+        TRY(graph_visit_ops(m->codes.codes[i]->graph, visit_op, missing));
+    TRY(buf_status(&missing->certain));
+    return buf_status(&missing->perhaps);
+}
+
+// Refuses a model that every call of would fail; what only a branch reaches is kept for model_missing_in_branches.
+static Status check_operators(Model *m)
 {
     Missing missing = {0};
-    Status status = graph_visit_ops(g, visit_op, &missing);
-    if (status == ST_OK)
-        status = buf_status(&missing.text);
-    if (status == ST_OK && missing.count)
-        status = status_fail(ST_UNSUPPORTED, "%s: %u operator%s not supported:" STR_FMT, archive_path(m->archive), missing.count,
-                             missing.count == 1 ? " is" : "s are", STR_ARG(buf_view(&missing.text)));
-    buf_free(&missing.text);
+    Status status = find_missing(m, &missing);
+    if (status == ST_OK && missing.certain.len)
+        status = status_fail(ST_UNSUPPORTED, "%s: operators that are not supported:" STR_FMT STR_FMT, archive_path(m->archive),
+                             STR_ARG(buf_view(&missing.certain)), STR_ARG(buf_view(&missing.perhaps)));
+    buf_free(&m->missing_in_branches);
+    m->missing_in_branches = missing.perhaps;
+    buf_free(&missing.certain);
     arena_free(&missing.arena);
     return status;
 }
@@ -295,12 +316,7 @@ Status model_prepare(Model *m, const ModelOptions *options, bool allow_missing)
         return no_such_method(m, name);
     TRY(guarded(m, restore_objects));
     TRY(optimize_method(m));
-    if (!allow_missing)
-        TRY(check_operators(m, m->optimized.graph));
     m->keeps_containers = keeps_containers(m);
     TRY(guarded(m, lower));
-    if (!allow_missing)
-        for (uint32_t i = 0; i < m->codes.count; i++)
-            TRY(check_operators(m, m->codes.codes[i]->graph));
-    return ST_OK;
+    return allow_missing ? ST_OK : check_operators(m);
 }

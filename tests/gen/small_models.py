@@ -96,5 +96,25 @@ class Restoring(nn.Module):
         return x * self.weight + self.shift
 
 
+class Branching(nn.Module):
+    """Has an operator that is only there on a GPU, in a branch that a large sum takes."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if bool(x.sum() > 1e6):
+            x = torch.cudnn_grid_sampler(x, x)
+        return x + 1
+
+
+class Demanding(nn.Module):
+    """The same, and another one that every call runs."""
+
+    def __init__(self):
+        super().__init__()
+        self.branching = Branching()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cudnn_convolution_relu(self.branching(x), x, None, [1], [0], [1], 1)
+
+
 MODELS = {"raising": Raising, "counting": Counting, "named": Named, "nested": Nested, "ragged": Ragged, "images": Images,
-          "numbers": Numbers, "restoring": Restoring}
+          "numbers": Numbers, "restoring": Restoring, "branching": Branching, "demanding": Demanding}

@@ -31,6 +31,7 @@ tally = Tally()
 def write_data():
     with h5py.File("data.h5", "w") as f:
         f["x"], f["y"], f["n"], f["plain"], f["signed"] = X, Y, COUNTS, PLAIN, SIGNED
+        f["large"] = X + np.float32(1e6)
         g = f.create_group("sized")
         g["values"] = np.concatenate([v.ravel() for v in SIZED])
         g["offsets"] = np.cumsum([0] + [v.size for v in SIZED])
@@ -76,6 +77,24 @@ def expect(model, options, want):
             tally.check(same(got[name], want[name]), f"{label}: {name} is {got[name]!r}, expected {want[name]!r}"[:2000])
 
 
+def missing_operators():
+    """A model may mention what is not there as long as it does not come to that."""
+    model = [TSBATCH, os.path.join(TESTS, "data", "branching.pt"), "data.h5", "-o", "out.h5", "--overwrite"]
+    named = "aten::cudnn_grid_sampler (/src/small.py:"
+    code, text = run([*model, "-i", "x=/x", "-b", "4"])
+    tally.check(code == 0 and named in text and "only in a branch" in text, f"a branch not taken: exit code {code}: {text}")
+    tally.check(same(read("out.h5")["output"], X + 1), "a branch not taken: other output")
+    code, text = run([*model, "-i", "x=/large", "-b", "4"])
+    tally.check(code == 4 and named in text and "is not implemented" in text, f"a branch taken: exit code {code}: {text}")
+    code, text = run([*model, "-i", "x=/x", "--dry-run"])
+    tally.check(code == 0 and "all there but" in text and named in text, f"--dry-run with a branch: exit code {code}: {text}")
+    model[1] = model[1].replace("branching", "demanding")
+    for options in ([], ["--dry-run"]):
+        code, text = run([*model, "-i", "x=/x", *options])
+        tally.check(code == 4 and named in text and "only in a branch" in text and "aten::cudnn_convolution_relu (/src/small.py:" in text,
+                    f"missing for every call {options}: exit code {code}: {text}")
+
+
 def main():
     folder = tempfile.mkdtemp()
     os.chdir(folder)
@@ -112,6 +131,7 @@ def main():
         tally.check(code == 5 and "--max-errors 3" in text, f"--max-errors: exit code {code}: {text}")
         code, text = run([*raising, "-i", "x=/signed", "-b", "60"])
         tally.check(code == 5 and "every call raised" in text, f"nothing but errors: exit code {code}: {text}")
+        missing_operators()
     finally:
         os.chdir("/")
         shutil.rmtree(folder, ignore_errors=True)
