@@ -133,6 +133,15 @@ static bool matches(const Signature *form, const Signature *base, bool in_place,
 
 // ---- running
 
+// PyTorch refuses to write where several elements are one, as in what expand gives.
+static bool overlaps_itself(const View *v)
+{
+    for (int d = 0; d < v->ndim; d++)
+        if (v->size[d] > 1 && v->stride[d] == 0)
+            return true;
+    return false;
+}
+
 static Status store(Lane *lane, Tensor *out, Tensor *result, bool resize)
 {
     TRY(tensor_make_plain(lane, result));
@@ -149,6 +158,9 @@ static Status store(Lane *lane, Tensor *out, Tensor *result, bool resize)
         }
         TRY(out_resize(lane, out, result->view.ndim, result->view.size));
     }
+    if (overlaps_itself(&out->view))
+        return op_raise("unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+                        "Please clone() the tensor before performing the operation.");
     TRY(tensor_make_writable(out));
     return tensor_copy_into(lane, out, result);
 }

@@ -3,7 +3,7 @@
 
 A sample becomes a method of a scripted module, `return (result, arguments)`, so that writes to arguments are seen too.
 It is compared as it is, called as a function, a method and in place; with float32 also with its tensors transposed,
-strided and expanded, and followed by a write through the result (does the result share memory with an argument?).
+strided and expanded, with out= tensors, and followed by a write through the result (does it share memory with an argument?).
 tsbatch runs each with the graph optimised and as it is. PyTorch raising means that tsbatch must raise.
 
 Results must have PyTorch's dtype, shape and, for views, strides. Values: integers and bools exactly, floating point
@@ -37,6 +37,8 @@ sys.modules.setdefault("expecttest", types.SimpleNamespace(TestCase=unittest.Tes
 
 import torch  # noqa: E402
 
+from torch.testing._internal.opinfo import core as opinfo  # noqa: E402
+
 import runner as rn  # noqa: E402
 
 warnings.filterwarnings("ignore")
@@ -44,6 +46,7 @@ warnings.filterwarnings("ignore")
 UNDEFINED = {"empty", "empty_like", "new_empty", "new_empty_strided", "resize_", "resize_as_", "empty_strided", "empty_permuted"}
 # Decompositions whose factors are unique only up to signs or phases (and, for svd_lowrank, up to what was drawn).
 UP_TO_PHASE = {"linalg.eigh", "linalg.eig", "linalg.svd", "svd", "symeig", "linalg.qr", "qr", "svd_lowrank", "pca_lowrank", "geqrf"}
+TIES = {"sort", "argsort", "topk", "kthvalue", "median", "nanmedian", "mode"}
 TOLERANCE = {torch.float16: (1e-3, 1e-5), torch.bfloat16: (1.6e-2, 1e-5), torch.float32: (1.3e-6, 1e-5), torch.float64: (1e-7, 1e-7),
              torch.complex32: (1e-3, 1e-5), torch.complex64: (1.3e-6, 1e-5), torch.complex128: (1e-7, 1e-7)}
 ULP = {torch.float16: 2.0 ** -10, torch.bfloat16: 2.0 ** -7, torch.float32: 2.0 ** -23, torch.float64: 2.0 ** -52,
@@ -182,10 +185,38 @@ def write_methods(op, dtype, sample, index):
         yield [Method(f"{index} {kind}", f"r = {text}", tensors) for text, tensors in ways]
         if kind == "function" and dtype in (torch.float32, torch.complex64):
             if op.name not in UNDEFINED:
-                for how in ("transposed", "strided", "expanded"):
+                # which of equal elements comes first is nobody's promise
+                for how in ("transposed", "strided") if op.name in TIES else ("transposed", "strided", "expanded"):
                     yield [Method(f"{index} {how}", f"r = {text}", [relaid(t, how) for t in tensors]) for text, tensors in ways]
             yield [Method(f"{index} alias", f"r = {text}\n    {write}", tensors)
                    for text, tensors in ways for write in ("r.zero_()", "[t.zero_() for t in r]", "r[0].zero_()")]
+
+
+def out_tensors(op, sample):
+    """(label, tensor) to give as out=, of an operator with one result: written to, resized, of a type it may not have."""
+    try:
+        torch.manual_seed(0)
+        r = op(sample.input, *sample.args, **sample.kwargs)
+    except Exception:
+        return []
+    if not isinstance(r, torch.Tensor) or r.layout != torch.strided:
+        return []
+    turned = torch.zeros(tuple(reversed(r.shape)), dtype=r.dtype).permute(tuple(reversed(range(r.dim()))))
+    outs = [("out", turned), ("out resized", torch.empty(0, dtype=r.dtype))]
+    # Whether others convert to the type of out= differs from operator to operator; tsbatch does where the types allow it.
+    if isinstance(op, (opinfo.UnaryUfuncInfo, opinfo.BinaryUfuncInfo, opinfo.ReductionOpInfo)):
+        outs += [("out as bool", torch.zeros(r.shape, dtype=torch.bool)), ("out wider", torch.zeros(r.shape, dtype=torch.complex128))]
+    return outs
+
+
+def write_out_methods(op, sample, index):
+    outs = out_tensors(op, sample)
+    for kind, text, tensors in expressions(op, sample):
+        if kind == "function" and text.endswith(")"):
+            for label, out in outs:
+                joint = "" if text.endswith("()") else ", "
+                yield [Method(f"{index} {label}", f"r = {text[:-1]}{joint}out=a{len(tensors)})", [*tensors, out])]
+            return
 
 
 def deep_clone(t):
@@ -397,6 +428,8 @@ def run_operator(op, options):
                 wrong.append((str(dtype).split(".")[-1], "no samples", "", "", str(e).strip().splitlines()[-1] if str(e) else type(e).__name__))
                 continue
             methods = [m for i, s in enumerate(samples) for m in write_methods(op, dtype, s, i)]
+            if op.supports_out and dtype in (torch.float32, torch.int64) and op.name not in UNDEFINED:
+                methods += [m for i, s in enumerate(picked(samples, 4)) for m in write_out_methods(op, s, i)]
             if not methods:
                 counts["unscripted"] += len(samples)
             for first in range(0, len(methods), PER_ARCHIVE):
