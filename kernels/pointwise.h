@@ -31,6 +31,11 @@
     X(ISNAN, 1, BOOL, 0) X(ISINF, 1, BOOL, 0) X(ISFINITE, 1, BOOL, 0) X(ISPOSINF, 1, BOOL, 0) X(ISNEGINF, 1, BOOL, 0)  \
     X(SIGNBIT, 1, BOOL, 0) X(LOGICAL_NOT, 1, BOOL, 0) X(BITWISE_NOT, 1, SAME, 0) X(ANGLE, 1, REAL, 0)                  \
     X(CONJ, 1, SAME, Z) X(REAL, 1, REAL, Z) X(IMAG, 1, REAL, Z)                                                        \
+    X(I0, 1, SAME, 0) X(I0E, 1, SAME, 0) X(I1, 1, SAME, Z) X(I1E, 1, SAME, Z) X(K0, 1, SAME, 0) X(K0E, 1, SAME, 0)     \
+    X(K1, 1, SAME, 0) X(K1E, 1, SAME, 0) X(BESSEL_J0, 1, SAME, 0) X(BESSEL_J1, 1, SAME, Z) X(BESSEL_Y0, 1, SAME, 0)    \
+    X(BESSEL_Y1, 1, SAME, 0) X(SPHERICAL_J0, 1, SAME, 0) X(AIRY_AI, 1, SAME, 0) X(NDTR, 1, SAME, 0)                    \
+    X(NDTRI, 1, SAME, 0) X(LOG_NDTR, 1, SAME, 0) X(ERFCX, 1, SAME, 0) X(ENTR, 1, SAME, Z) X(POLYGAMMA, 1, SAME, 0)     \
+    X(MVLGAMMA, 1, SAME, 0)                                                                                            \
     X(ADD, 2, SAME, Z) X(SUB, 2, SAME, Z) X(MUL, 2, SAME, Z) X(DIV, 2, SAME, 0) X(ADD_ALPHA, 2, SAME, Z)               \
     X(DIV_FLOOR, 2, SAME, 0) X(DIV_TRUNC, 2, SAME, 0) X(REMAINDER, 2, SAME, 0) X(FMOD, 2, SAME, 0) X(POW, 2, SAME, 0)  \
     X(ATAN2, 2, SAME, Z) X(MAXIMUM, 2, SAME, Z) X(MINIMUM, 2, SAME, Z) X(FMAX, 2, SAME, Z) X(FMIN, 2, SAME, Z)         \
@@ -39,6 +44,11 @@
     X(BITWISE_AND, 2, SAME, Z) X(BITWISE_OR, 2, SAME, Z) X(BITWISE_XOR, 2, SAME, Z) X(SHIFT_LEFT, 2, SAME, Z)          \
     X(SHIFT_RIGHT, 2, SAME, Z) X(HYPOT, 2, SAME, Z) X(COPYSIGN, 2, SAME, 0) X(PRELU, 2, SAME, Z) X(GLU, 2, SAME, 0)    \
     X(XLOGY, 2, SAME, Z) X(LOGADDEXP, 2, SAME, 0) X(GCD, 2, SAME, Z) X(NEXTAFTER, 2, SAME, 0)                          \
+    X(XLOG1PY, 2, SAME, Z) X(LOGADDEXP2, 2, SAME, 0) X(LCM, 2, SAME, Z) X(HEAVISIDE, 2, SAME, 0) X(ZETA, 2, SAME, 0)   \
+    X(IGAMMA, 2, SAME, 0) X(IGAMMAC, 2, SAME, 0) X(CHEBYSHEV_T, 2, SAME, 0) X(CHEBYSHEV_U, 2, SAME, 0)                 \
+    X(CHEBYSHEV_V, 2, SAME, 0) X(CHEBYSHEV_W, 2, SAME, 0) X(SHIFTED_CHEBYSHEV_T, 2, SAME, 0)                           \
+    X(SHIFTED_CHEBYSHEV_U, 2, SAME, 0) X(SHIFTED_CHEBYSHEV_V, 2, SAME, 0) X(SHIFTED_CHEBYSHEV_W, 2, SAME, 0)           \
+    X(HERMITE_H, 2, SAME, 0) X(HERMITE_HE, 2, SAME, 0) X(LAGUERRE_L, 2, SAME, 0) X(LEGENDRE_P, 2, SAME, 0)             \
     X(LERP, 3, SAME, Z) X(ADDCMUL, 3, SAME, Z) X(ADDCDIV, 3, SAME, 0) X(CLAMP_TENSOR, 3, SAME, 0)                      \
     X(WHERE, 3, SAME, B) X(MASKED_FILL, 3, SAME, B)
 

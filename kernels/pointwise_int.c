@@ -134,6 +134,13 @@ static int64_t gcd(int64_t a, int64_t b)
     return (int64_t)y;
 }
 
+static int64_t lcm(int64_t a, int64_t b)
+{
+    int64_t g = gcd(a, b);
+    uint64_t product = g == 0 ? 0 : (uint64_t)(g == -1 ? 0 - (uint64_t)a : (uint64_t)(a / g)) * (uint64_t)b;
+    return (int64_t)((int64_t)product < 0 ? 0 - product : product);
+}
+
 // U: the unsigned type of T's size, in which arithmetic wraps.
 #define INTEGER_LOOPS(T, U, S)                                                                                         \
     UNARY(T, S, neg, (U)(0 - (uint64_t)x))                                                                             \
@@ -167,6 +174,8 @@ static int64_t gcd(int64_t a, int64_t b)
     BINARY(T, T, S, shift_left, (uint64_t)y < sizeof(T) * 8 ? (uint64_t)x << y : 0)                                    \
     BINARY(T, T, S, shift_right, (uint64_t)y < sizeof(T) * 8 ? x >> y : x < 0 ? -1 : 0)                                \
     BINARY(T, T, S, gcd, gcd(x, y))                                                                                    \
+    BINARY(T, T, S, lcm, lcm(x, y))                                                                                    \
+    BINARY(T, T, S, heaviside, x == 0 ? y : x > 0)                                                                     \
     COMPARE_LOOPS(T, S)                                                                                                \
     TERNARY(T, S, addcmul, (uint64_t)x + (uint64_t)p->i[0] * (uint64_t)y * (uint64_t)z)                                \
     TERNARY(T, S, clamp_tensor, (x < y ? y : x) > z ? z : (x < y ? y : x))
@@ -196,6 +205,7 @@ static int64_t gcd(int64_t a, int64_t b)
         [PW_MINIMUM] = S##_minimum, [PW_FMAX] = S##_maximum, [PW_FMIN] = S##_minimum, COMPARE_TABLE(S),                \
         [PW_BITWISE_AND] = S##_bitwise_and, [PW_BITWISE_OR] = S##_bitwise_or, [PW_BITWISE_XOR] = S##_bitwise_xor,      \
         [PW_SHIFT_LEFT] = S##_shift_left, [PW_SHIFT_RIGHT] = S##_shift_right, [PW_GCD] = S##_gcd,                      \
+        [PW_LCM] = S##_lcm, [PW_HEAVISIDE] = S##_heaviside,                                                            \
         [PW_ADDCMUL] = S##_addcmul, [PW_CLAMP_TENSOR] = S##_clamp_tensor                                               \
     }
 #define COMPARE_TABLE(S)                                                                                               \
@@ -223,6 +233,7 @@ UNARY(uint8_t, b, not, x == 0)
 TEST(uint8_t, b, no, 0)
 TEST(uint8_t, b, yes, 1)
 BINARY(uint8_t, uint8_t, b, pow, x || !y)
+BINARY(uint8_t, uint8_t, b, heaviside, x || y)
 BINARY(uint8_t, uint8_t, b, add_alpha, x || (p->i[0] && y))
 TERNARY(uint8_t, b, clamp_tensor, (x < y ? y : x) > z ? z : (x < y ? y : x))
 UNARY(uint8_t, b, clamp, (x < p->i[0] ? p->i[0] : x > p->i[1] ? p->i[1] : x) != 0)
@@ -234,7 +245,7 @@ const PwLoop PW_LOOPS_BOOL[PW_COUNT] = {
     [PW_ADD] = b_logical_or, [PW_ADD_ALPHA] = b_add_alpha, [PW_MUL] = b_logical_and, [PW_POW] = b_pow,
     [PW_MAXIMUM] = b_logical_or, [PW_MINIMUM] = b_logical_and, [PW_FMAX] = b_logical_or, [PW_FMIN] = b_logical_and,
     [PW_BITWISE_AND] = b_logical_and, [PW_BITWISE_OR] = b_logical_or, [PW_BITWISE_XOR] = b_logical_xor,
-    [PW_CLAMP] = b_clamp, [PW_CLAMP_TENSOR] = b_clamp_tensor, COMPARE_TABLE(b),
+    [PW_CLAMP] = b_clamp, [PW_HEAVISIDE] = b_heaviside, [PW_CLAMP_TENSOR] = b_clamp_tensor, COMPARE_TABLE(b),
 };
 
 BITS(uint8_t, bits1)

@@ -1,5 +1,6 @@
 // Inner loops of the rarer floating-point operators, element by element through the C library.
 #include "kernels/pointwise_loops.h"
+#include "kernels/special.h"
 
 #include <math.h>
 
@@ -34,49 +35,6 @@ static double remainder_of(double a, double b)
     return rest != 0 && (b < 0) != (rest < 0) ? rest + b : rest;
 }
 
-// Rational approximation in the centre (Giles' form: in w = -log(1 - x²)), then two steps of Newton's method.
-static double erfinv(double x)
-{
-    if (!(fabs(x) < 1))
-        return fabs(x) == 1 ? copysign(INFINITY, x) : NAN;
-    double w = -log1p(-x * x), guess;
-    if (w < 5) {
-        w -= 2.5;
-        guess = 1.50140941 + w * (0.246640727 + w * (-0.00417768164 + w * (-0.00125372503 + w * (0.00021858087 +
-                w * (-4.39150654e-06 + w * (-3.5233877e-06 + w * (3.43273939e-07 + w * 2.81022636e-08)))))));
-    } else {
-        w = sqrt(w) - 3;
-        guess = 2.83297682 + w * (1.00167406 + w * (0.00943887047 + w * (-0.0076224613 + w * (0.00573950773 +
-                w * (-0.00367342844 + w * (0.00134934322 + w * (0.000100950558 + w * -0.000200214257)))))));
-    }
-    double y = guess * x;
-    for (int step = 0; step < 2; step++) {
-        // Near ±1, erfc keeps the digits that erf loses.
-        double error = fabs(y) > 0.5 ? copysign(1, y) * ((1 - fabs(x)) - erfc(fabs(y))) : erf(y) - x;
-        y -= error / (1.12837916709551257390 * exp(-y * y));
-    }
-    return y;
-}
-
-// Recurrence up to 10, then the asymptotic series (Abramowitz & Stegun 6.3.18); reflection for negative arguments.
-static double digamma(double x)
-{
-    if (x == 0)
-        return copysign(INFINITY, -x);
-    double sum = 0;
-    if (x < 0) {
-        if (x == floor(x))
-            return NAN;
-        sum = -M_PI / tan(M_PI * (x - floor(x)));
-        x = 1 - x;
-    }
-    for (; x < 10; x++)
-        sum -= 1 / x;
-    double z = 1 / (x * x);
-    double series = z * (1.0 / 12 - z * (1.0 / 120 - z * (1.0 / 252 - z * (1.0 / 240 - z * (1.0 / 132 - z * (691.0 / 32760 - z / 12))))));
-    return sum + log(x) - 0.5 / x - series;
-}
-
 static double sinc(double x) { return x == 0 ? 1 : sin(M_PI * x) / (M_PI * x); }
 static double angle(double x) { return isnan(x) ? x : x < 0 ? M_PI : 0; }
 static double xlogy(double x, double y) { return isnan(y) ? NAN : x == 0 ? 0 : x * log(y); }
@@ -87,6 +45,16 @@ static double logaddexp(double x, double y)
     double top = x > y || isnan(x) ? x : y;
     return top + log1p(exp(-fabs(x - y)));
 }
+
+static double logaddexp2(double x, double y)
+{
+    if (isinf(x) && x == y)
+        return x;
+    double top = x > y || isnan(x) ? x : y;
+    return top + log1p(exp2(-fabs(x - y))) * M_LOG2E;
+}
+static double xlog1py(double x, double y) { return isnan(y) ? NAN : x == 0 ? 0 : x * log1p(y); }
+static double entr(double x) { return isnan(x) ? x : x > 0 ? -x * log(x) : x == 0 ? 0 : -INFINITY; }
 
 #define UNARY(T, S, name, expr)                                                                                        \
     static void S##_##name(void *out, const void *const *in, int64_t n, unsigned scalars, PwParams *p)                 \
@@ -114,8 +82,8 @@ static double logaddexp(double x, double y)
     }
 
 #define LOOPS(T, S, sfx)                                                                                               \
-    UNARY(T, S, erfinv, erfinv(x))                                                                                     \
-    UNARY(T, S, digamma, digamma(x))                                                                                   \
+    UNARY(T, S, erfinv, special_erfinv(x))                                                                                     \
+    UNARY(T, S, digamma, special_digamma(x))                                                                                   \
     UNARY(T, S, sinc, sinc(x))                                                                                         \
     UNARY(T, S, angle, angle(x))                                                                                       \
     UNARY(T, S, same, x)                                                                                               \
@@ -124,13 +92,18 @@ static double logaddexp(double x, double y)
     BINARY(T, S, fmod, fmod##sfx(x, y))                                                                                \
     BINARY(T, S, xlogy, xlogy(x, y))                                                                                   \
     BINARY(T, S, logaddexp, logaddexp(x, y))                                                                           \
+    BINARY(T, S, logaddexp2, logaddexp2(x, y))                                                                         \
+    BINARY(T, S, xlog1py, xlog1py(x, y))                                                                               \
+    BINARY(T, S, heaviside, x == 0 ? y : x > 0)                                                                        \
+    UNARY(T, S, entr, entr(x))                                                                                         \
     BINARY(T, S, nextafter, nextafter##sfx(x, y))
 
 #define TABLE(S)                                                                                                       \
     {                                                                                                                  \
         [PW_ERFINV] = S##_erfinv, [PW_DIGAMMA] = S##_digamma, [PW_SINC] = S##_sinc, [PW_ANGLE] = S##_angle,            \
         [PW_CONJ] = S##_same, [PW_REAL] = S##_same, [PW_DIV_FLOOR] = S##_div_floor, [PW_REMAINDER] = S##_remainder,    \
-        [PW_FMOD] = S##_fmod, [PW_XLOGY] = S##_xlogy, [PW_LOGADDEXP] = S##_logaddexp, [PW_NEXTAFTER] = S##_nextafter   \
+        [PW_FMOD] = S##_fmod, [PW_XLOGY] = S##_xlogy, [PW_LOGADDEXP] = S##_logaddexp, [PW_NEXTAFTER] = S##_nextafter, \
+        [PW_LOGADDEXP2] = S##_logaddexp2, [PW_XLOG1PY] = S##_xlog1py, [PW_HEAVISIDE] = S##_heaviside, [PW_ENTR] = S##_entr  \
     }
 
 LOOPS(float, f32, f)

@@ -1,21 +1,14 @@
 // Operator bindings: element by element. A row says what the operator computes (PwOp), in which type, and what each
 // argument of its schema is; the few operators whose arguments need more have a function of their own.
+#include "worker/ops_pointwise.h"
+
 #include "kernels/promote.h"
-#include "worker/pointwise.h"
 
 #include <float.h>
 #include <math.h>
 
-// args, one letter per schema argument:
-//   t operand (tensor or number)   w the same, and the result is written to it   v value, not promoted   c condition
-//   n number, in order into params   o out=   - not used
-typedef struct Row {
-    uint8_t op, kind;
-    const char *args;
-} Row;
-
 // Fills the call from the arguments; numbers go to params.
-static void fill(PwCall *c, const Row *row, const IValue *args)
+void pw_fill(PwCall *c, const PwRow *row, const IValue *args)
 {
     int numbers = 0;
     *c = PW_CALL(row->op, row->kind);
@@ -37,7 +30,7 @@ static void fill(PwCall *c, const Row *row, const IValue *args)
         }
 }
 
-static Status finish(Lane *lane, Site *site, PwCall *c, IValue *rets)
+Status pw_finish(Lane *lane, Site *site, PwCall *c, IValue *rets)
 {
     Tensor *result;
     TRY(pw_call(lane, site, c, &result));
@@ -45,11 +38,11 @@ static Status finish(Lane *lane, Site *site, PwCall *c, IValue *rets)
     return ST_OK;
 }
 
-static Status op_row(Lane *lane, Site *site, const IValue *args, IValue *rets)
+Status op_pw_row(Lane *lane, Site *site, const IValue *args, IValue *rets)
 {
     PwCall c;
-    fill(&c, site->op->data, args);
-    return finish(lane, site, &c, rets);
+    pw_fill(&c, site->op->data, args);
+    return pw_finish(lane, site, &c, rets);
 }
 
 static bool is_bool(IValue v) { return v.tag == TAG_BOOL || (v.tag == TAG_TENSOR && v.as.tensor->view.dtype == DT_BOOL); }
@@ -58,7 +51,7 @@ static Status op_neg(Lane *lane, Site *site, const IValue *args, IValue *rets)
 {
     if (is_bool(args[0]))
         return op_raise("Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the `~` or `logical_not()` operator instead.");
-    return op_row(lane, site, args, rets);
+    return op_pw_row(lane, site, args, rets);
 }
 
 static bool all_integral(const PwCall *c)
@@ -76,15 +69,15 @@ static bool all_integral(const PwCall *c)
 static Status op_add(Lane *lane, Site *site, const IValue *args, IValue *rets)
 {
     PwCall c;
-    const Row *row = site->op->data;
-    fill(&c, row, args);
+    const PwRow *row = site->op->data;
+    pw_fill(&c, row, args);
     bool subtract = row->op == PW_SUB;
     if (subtract && (is_bool(c.in[0].value) || is_bool(c.in[1].value)))
         return op_raise(is_bool(c.in[0].value) && is_bool(c.in[1].value)
                             ? "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead."
                             : "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use the `~` or `logical_not()` operator instead.");
     if (c.params.f[0] == 1)
-        return finish(lane, site, &c, rets);
+        return pw_finish(lane, site, &c, rets);
     if (c.params.f[0] != (double)c.params.i[0] && all_integral(&c))
         return op_raise("For integral input tensors, argument alpha must not be a floating point number.");
     c.op = PW_ADD_ALPHA;
@@ -92,7 +85,7 @@ static Status op_add(Lane *lane, Site *site, const IValue *args, IValue *rets)
         c.params.f[0] = -c.params.f[0];
         c.params.i[0] = (int64_t)(0 - (uint64_t)c.params.i[0]);
     }
-    return finish(lane, site, &c, rets);
+    return pw_finish(lane, site, &c, rets);
 }
 
 static Status op_rsub(Lane *lane, Site *site, const IValue *args, IValue *rets)
@@ -100,7 +93,7 @@ static Status op_rsub(Lane *lane, Site *site, const IValue *args, IValue *rets)
     IValue swapped[4] = {args[1], args[0], args[2], args[3]};
     // Positions are those of the schema again: the first operand of `swapped` is argument 1.
     PwCall c;
-    fill(&c, site->op->data, swapped);
+    pw_fill(&c, site->op->data, swapped);
     c.in[0].arg = 1;
     c.in[1].arg = 0;
     if (is_bool(args[0]) || is_bool(args[1]))
@@ -110,14 +103,14 @@ static Status op_rsub(Lane *lane, Site *site, const IValue *args, IValue *rets)
         c.params.f[0] = -c.params.f[0];
         c.params.i[0] = (int64_t)(0 - (uint64_t)c.params.i[0]);
     }
-    return finish(lane, site, &c, rets);
+    return pw_finish(lane, site, &c, rets);
 }
 
 // div with rounding_mode, the argument behind the operands.
 static Status op_div_mode(Lane *lane, Site *site, const IValue *args, IValue *rets)
 {
     PwCall c;
-    fill(&c, site->op->data, args);
+    pw_fill(&c, site->op->data, args);
     if (!arg_is_none(args[2])) {
         Str mode = str_of_value(args[2]);
         if (str_is(mode, "floor"))
@@ -128,16 +121,16 @@ static Status op_div_mode(Lane *lane, Site *site, const IValue *args, IValue *re
             return op_raise("div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '" STR_FMT "'", STR_ARG(mode));
         c.kind = PW_COMMON;
     }
-    return finish(lane, site, &c, rets);
+    return pw_finish(lane, site, &c, rets);
 }
 
 static Status op_pow(Lane *lane, Site *site, const IValue *args, IValue *rets)
 {
     PwCall c;
-    fill(&c, site->op->data, args);
+    pw_fill(&c, site->op->data, args);
     if (args[1].tag == TAG_INT && args[1].as.i < 0 && args[0].tag == TAG_TENSOR && dtype_category(tensor_dtype(args[0].as.tensor)) == DT_INTEGRAL)
         return op_raise("Integers to negative integer powers are not allowed.");
-    return finish(lane, site, &c, rets);
+    return pw_finish(lane, site, &c, rets);
 }
 
 static void bound(PwCall *c, int index, IValue v, double none_f, int64_t none_i)
@@ -156,12 +149,12 @@ static void bound(PwCall *c, int index, IValue v, double none_f, int64_t none_i)
 static Status clamp(Lane *lane, Site *site, const IValue *args, IValue low, IValue high, IValue *rets)
 {
     PwCall c;
-    fill(&c, site->op->data, args);
+    pw_fill(&c, site->op->data, args);
     if (arg_is_none(low) && arg_is_none(high))
         return op_raise("torch.clamp: At least one of 'min' or 'max' must not be None");
     bound(&c, 0, low, -INFINITY, INT64_MIN);
     bound(&c, 1, high, INFINITY, INT64_MAX);
-    return finish(lane, site, &c, rets);
+    return pw_finish(lane, site, &c, rets);
 }
 static Status op_clamp(Lane *lane, Site *site, const IValue *args, IValue *rets) { return clamp(lane, site, args, args[1], args[2], rets); }
 static Status op_clamp_min(Lane *lane, Site *site, const IValue *args, IValue *rets) { return clamp(lane, site, args, args[1], value_none(), rets); }
@@ -169,11 +162,11 @@ static Status op_clamp_max(Lane *lane, Site *site, const IValue *args, IValue *r
 
 static Status op_clamp_tensor(Lane *lane, Site *site, const IValue *args, IValue *rets)
 {
-    const Row *row = site->op->data;
+    const PwRow *row = site->op->data;
     if (arg_is_none(args[1]) && arg_is_none(args[2]))
         return op_raise("torch.clamp: At least one of 'min' or 'max' must not be None");
     PwCall c;
-    fill(&c, row, args);
+    pw_fill(&c, row, args);
     if (arg_is_none(args[1]) || arg_is_none(args[2])) {
         bool low = arg_is_none(args[2]);
         c.op = low ? PW_MAXIMUM : PW_MINIMUM;
@@ -181,71 +174,71 @@ static Status op_clamp_tensor(Lane *lane, Site *site, const IValue *args, IValue
             c.in[1] = c.in[2];
         c.inputs = 2;
     }
-    return finish(lane, site, &c, rets);
+    return pw_finish(lane, site, &c, rets);
 }
 
 static Status op_relu6(Lane *lane, Site *site, const IValue *args, IValue *rets)
 {
     PwCall c;
-    fill(&c, site->op->data, args);
+    pw_fill(&c, site->op->data, args);
     c.params.f[1] = 6;
     c.params.i[1] = 6;
-    return finish(lane, site, &c, rets);
+    return pw_finish(lane, site, &c, rets);
 }
 
 static Status op_gelu(Lane *lane, Site *site, const IValue *args, IValue *rets)
 {
     PwCall c;
-    fill(&c, site->op->data, args);
+    pw_fill(&c, site->op->data, args);
     Str how = str_of_value(args[1]);
     if (str_is(how, "tanh"))
         c.op = PW_GELU_TANH;
     else if (!str_is(how, "none"))
         return op_raise("approximate argument must be either none or tanh.");
-    return finish(lane, site, &c, rets);
+    return pw_finish(lane, site, &c, rets);
 }
 
 static Status op_celu(Lane *lane, Site *site, const IValue *args, IValue *rets)
 {
     PwCall c;
-    fill(&c, site->op->data, args);
+    pw_fill(&c, site->op->data, args);
     if (c.params.f[0] == 0)
         return op_raise_class("ZeroDivisionError", "alpha cannot be 0 for CELU");
     c.params.f[1] = 1;
     c.params.f[2] = 1 / c.params.f[0];
-    return finish(lane, site, &c, rets);
+    return pw_finish(lane, site, &c, rets);
 }
 
 static Status op_selu(Lane *lane, Site *site, const IValue *args, IValue *rets)
 {
     PwCall c;
-    fill(&c, site->op->data, args);
+    pw_fill(&c, site->op->data, args);
     c.params.f[0] = 1.6732632423543772848170429916717;
     c.params.f[1] = 1.0507009873554804934193349852946;
     c.params.f[2] = 1;
-    return finish(lane, site, &c, rets);
+    return pw_finish(lane, site, &c, rets);
 }
 
 static Status op_logit(Lane *lane, Site *site, const IValue *args, IValue *rets)
 {
     PwCall c;
-    fill(&c, site->op->data, args);
+    pw_fill(&c, site->op->data, args);
     if (arg_is_none(args[1]))
         c.params.f[0] = -1;
-    return finish(lane, site, &c, rets);
+    return pw_finish(lane, site, &c, rets);
 }
 
 static Status op_nan_to_num(Lane *lane, Site *site, const IValue *args, IValue *rets)
 {
     PwCall c;
-    fill(&c, site->op->data, args);
+    pw_fill(&c, site->op->data, args);
     DType t = tensor_dtype(args[0].as.tensor);
     double top = t == DT_F16 ? 65504 : t == DT_BF16 ? 0x1.fep127 : t == DT_F32 ? FLT_MAX : DBL_MAX;
     const double none[3] = {0, top, -top};
     for (int i = 0; i < 3; i++)
         if (arg_is_none(args[1 + i]))
             c.params.f[i] = none[i];
-    return finish(lane, site, &c, rets);
+    return pw_finish(lane, site, &c, rets);
 }
 
 // The two halves of dimension dim: a * sigmoid(b).
@@ -268,7 +261,7 @@ static Status op_glu(Lane *lane, Site *site, const IValue *args, IValue *rets)
         PwCall c = PW_CALL(PW_GLU, PW_SELF);
         pw_add(&c, PW_OPERAND, -1, value_tensor_take(half[0]));
         pw_add(&c, PW_OPERAND, -1, value_tensor_take(half[1]));
-        status = finish(lane, site, &c, rets);
+        status = pw_finish(lane, site, &c, rets);
     }
     for (int i = 0; i < 2; i++)
         if (half[i])
@@ -297,32 +290,10 @@ static Status op_prelu(Lane *lane, Site *site, const IValue *args, IValue *rets)
     PwCall c = PW_CALL(PW_PRELU, PW_SELF);
     pw_add(&c, PW_OPERAND, 0, args[0]);
     pw_add(&c, PW_VALUE, -1, value_tensor_take(shaped));
-    Status status = finish(lane, site, &c, rets);
+    Status status = pw_finish(lane, site, &c, rets);
     tensor_release(shaped);
     return status;
 }
-
-#define P OP_PRIVATE_LAYOUT
-#define PW (OP_PRIVATE_LAYOUT | OP_WRITES_ARG0)
-#define ROW(name, fn, flags, op, kind, args) {"aten::" name, fn, flags, &(const Row){PW_##op, PW_##kind, args}, pw_free_user},
-// name, name_ and name.out of an operator; `n` gives the letters of its numbers.
-#define UNARY_FN(name, fn, op, kind, n)                                                                                \
-    ROW(name, fn, P, op, kind, "t" n) ROW(name "_", fn, PW, op, kind, "w" n) ROW(name ".out", fn, P, op, kind, "t" n "o")
-#define UNARY(name, op, kind) UNARY_FN(name, op_row, op, kind, "")
-#define UNARY_PURE(name, op, kind, n) ROW(name, op_row, P, op, kind, "t" n) ROW(name ".out", op_row, P, op, kind, "t" n "o")
-// Comparisons and others whose overloads all have names.
-#define BINARY_FN(name, fn, op, kind, n)                                                                               \
-    ROW(name ".Tensor", fn, P, op, kind, "tt" n) ROW(name ".Scalar", fn, P, op, kind, "tt" n)                          \
-    ROW(name "_.Tensor", fn, PW, op, kind, "wt" n) ROW(name "_.Scalar", fn, PW, op, kind, "wt" n)
-#define OUT_FN(name, fn, op, kind, n)                                                                                  \
-    ROW(name ".out", fn, P, op, kind, "tt" n "o") ROW(name ".Scalar_out", fn, P, op, kind, "tt" n "o")
-#define COMPARE(name, op)                                                                                              \
-    BINARY_FN(name, op_row, op, COMMON, "")                                                                            \
-    ROW(name ".Tensor_out", op_row, P, op, COMMON, "tto") ROW(name ".Scalar_out", op_row, P, op, COMMON, "tto")
-// name, name_ and name.out of two tensors.
-#define PAIR(name, op, kind)                                                                                           \
-    ROW(name, op_row, P, op, kind, "tt") ROW(name "_", op_row, PW, op, kind, "wt") ROW(name ".out", op_row, P, op, kind, "tto")
-#define PAIR_PURE(name, op, kind) ROW(name, op_row, P, op, kind, "tt") ROW(name ".out", op_row, P, op, kind, "tto")
 
 const OpBinding OPS_POINTWISE[] = {
     UNARY("abs", ABS, COMMON)
@@ -334,10 +305,10 @@ const OpBinding OPS_POINTWISE[] = {
     UNARY("ceil", CEIL, COMMON)
     UNARY("floor", FLOOR, COMMON)
     UNARY("round", ROUND, COMMON)
-    ROW("round.decimals", op_row, P, ROUND_DECIMALS, COMMON, "tn")
-    ROW("round_.decimals", op_row, PW, ROUND_DECIMALS, COMMON, "wn")
-    ROW("round.decimals_out", op_row, P, ROUND_DECIMALS, COMMON, "tno")
-    ROW("special_round", op_row, P, ROUND_DECIMALS, COMMON, "tn")
+    ROW("round.decimals", op_pw_row, P, ROUND_DECIMALS, COMMON, "tn")
+    ROW("round_.decimals", op_pw_row, PW, ROUND_DECIMALS, COMMON, "wn")
+    ROW("round.decimals_out", op_pw_row, P, ROUND_DECIMALS, COMMON, "tno")
+    ROW("special_round", op_pw_row, P, ROUND_DECIMALS, COMMON, "tn")
     UNARY("trunc", TRUNC, COMMON)
     UNARY("fix", TRUNC, COMMON)
     UNARY("frac", FRAC, COMMON)
@@ -395,8 +366,8 @@ const OpBinding OPS_POINTWISE[] = {
     UNARY("relu", RELU, SELF)
     ROW("relu6", op_relu6, P, CLAMP, SELF, "t")
     ROW("relu6_", op_relu6, PW, CLAMP, SELF, "w")
-    UNARY_FN("leaky_relu", op_row, LEAKY_RELU, SELF, "n")
-    UNARY_FN("elu", op_row, ELU, SELF, "nnn")
+    UNARY_FN("leaky_relu", op_pw_row, LEAKY_RELU, SELF, "n")
+    UNARY_FN("elu", op_pw_row, ELU, SELF, "nnn")
     ROW("selu", op_selu, P, ELU, SELF, "t")
     ROW("selu_", op_selu, PW, ELU, SELF, "w")
     UNARY_FN("celu", op_celu, ELU, SELF, "n")
@@ -404,12 +375,12 @@ const OpBinding OPS_POINTWISE[] = {
     UNARY("silu", SILU, SELF)
     UNARY("mish", MISH, SELF)
     UNARY_PURE("softplus", SOFTPLUS, SELF, "nn")
-    UNARY_FN("hardtanh", op_row, CLAMP, SELF, "nn")
+    UNARY_FN("hardtanh", op_pw_row, CLAMP, SELF, "nn")
     UNARY("hardswish", HARDSWISH, SELF)
     UNARY("hardsigmoid", HARDSIGMOID, SELF)
     UNARY_PURE("hardshrink", HARDSHRINK, SELF, "n")
     UNARY_PURE("softshrink", SOFTSHRINK, SELF, "n")
-    UNARY_FN("threshold", op_row, THRESHOLD, SELF, "nn")
+    UNARY_FN("threshold", op_pw_row, THRESHOLD, SELF, "nn")
     UNARY_PURE("log_sigmoid", LOGSIGMOID, SELF, "")
     UNARY_FN("nan_to_num", op_nan_to_num, NAN_TO_NUM, SELF, "nnn")
     {"aten::glu", op_glu, 0, NULL, pw_free_user},
@@ -417,7 +388,7 @@ const OpBinding OPS_POINTWISE[] = {
 
     UNARY_PURE("isnan", ISNAN, COMMON, "")
     UNARY_PURE("isinf", ISINF, COMMON, "")
-    ROW("isfinite", op_row, P, ISFINITE, COMMON, "t")
+    ROW("isfinite", op_pw_row, P, ISFINITE, COMMON, "t")
     UNARY_PURE("isposinf", ISPOSINF, COMMON, "")
     UNARY_PURE("isneginf", ISNEGINF, COMMON, "")
     UNARY_PURE("signbit", SIGNBIT, COMMON, "")
@@ -433,21 +404,21 @@ const OpBinding OPS_POINTWISE[] = {
     ROW("clamp.Tensor_out", op_clamp_tensor, P, CLAMP_TENSOR, COMMON, "ttto")
     ROW("clip.Tensor", op_clamp_tensor, P, CLAMP_TENSOR, COMMON, "ttt")
     ROW("clip_.Tensor", op_clamp_tensor, PW, CLAMP_TENSOR, COMMON, "wtt")
-    ROW("clamp_min.Tensor", op_row, P, MAXIMUM, COMMON, "tt")
-    ROW("clamp_min_.Tensor", op_row, PW, MAXIMUM, COMMON, "wt")
-    ROW("clamp_max.Tensor", op_row, P, MINIMUM, COMMON, "tt")
-    ROW("clamp_max_.Tensor", op_row, PW, MINIMUM, COMMON, "wt")
+    ROW("clamp_min.Tensor", op_pw_row, P, MAXIMUM, COMMON, "tt")
+    ROW("clamp_min_.Tensor", op_pw_row, PW, MAXIMUM, COMMON, "wt")
+    ROW("clamp_max.Tensor", op_pw_row, P, MINIMUM, COMMON, "tt")
+    ROW("clamp_max_.Tensor", op_pw_row, PW, MINIMUM, COMMON, "wt")
 
     BINARY_FN("add", op_add, ADD, COMMON, "n") OUT_FN("add", op_add, ADD, COMMON, "n")
     BINARY_FN("sub", op_add, SUB, COMMON, "n") OUT_FN("sub", op_add, SUB, COMMON, "n")
     BINARY_FN("subtract", op_add, SUB, COMMON, "n")
     ROW("rsub.Tensor", op_rsub, P, SUB, COMMON, "ttn")
     ROW("rsub.Scalar", op_rsub, P, SUB, COMMON, "ttn")
-    BINARY_FN("mul", op_row, MUL, COMMON, "") OUT_FN("mul", op_row, MUL, COMMON, "")
-    BINARY_FN("multiply", op_row, MUL, COMMON, "")
-    BINARY_FN("div", op_row, DIV, FLOAT, "") OUT_FN("div", op_row, DIV, FLOAT, "")
-    BINARY_FN("divide", op_row, DIV, FLOAT, "")
-    BINARY_FN("true_divide", op_row, DIV, FLOAT, "")
+    BINARY_FN("mul", op_pw_row, MUL, COMMON, "") OUT_FN("mul", op_pw_row, MUL, COMMON, "")
+    BINARY_FN("multiply", op_pw_row, MUL, COMMON, "")
+    BINARY_FN("div", op_pw_row, DIV, FLOAT, "") OUT_FN("div", op_pw_row, DIV, FLOAT, "")
+    BINARY_FN("divide", op_pw_row, DIV, FLOAT, "")
+    BINARY_FN("true_divide", op_pw_row, DIV, FLOAT, "")
     ROW("div.Tensor_mode", op_div_mode, P, DIV, FLOAT, "tt-")
     ROW("div.Scalar_mode", op_div_mode, P, DIV, FLOAT, "tt-")
     ROW("div_.Tensor_mode", op_div_mode, PW, DIV, FLOAT, "wt-")
@@ -455,16 +426,16 @@ const OpBinding OPS_POINTWISE[] = {
     ROW("div.out_mode", op_div_mode, P, DIV, FLOAT, "tt-o")
     ROW("divide.Tensor_mode", op_div_mode, P, DIV, FLOAT, "tt-")
     ROW("divide.Scalar_mode", op_div_mode, P, DIV, FLOAT, "tt-")
-    ROW("floor_divide", op_row, P, DIV_FLOOR, COMMON, "tt")
-    ROW("floor_divide.Scalar", op_row, P, DIV_FLOOR, COMMON, "tt")
-    ROW("floor_divide.out", op_row, P, DIV_FLOOR, COMMON, "tto")
-    ROW("floor_divide_.Tensor", op_row, PW, DIV_FLOOR, COMMON, "wt")
-    ROW("floor_divide_.Scalar", op_row, PW, DIV_FLOOR, COMMON, "wt")
-    BINARY_FN("remainder", op_row, REMAINDER, COMMON, "")
-    ROW("remainder.Scalar_Tensor", op_row, P, REMAINDER, COMMON, "tt")
-    ROW("remainder.Tensor_out", op_row, P, REMAINDER, COMMON, "tto")
-    BINARY_FN("fmod", op_row, FMOD, COMMON, "")
-    ROW("fmod.Tensor_out", op_row, P, FMOD, COMMON, "tto")
+    ROW("floor_divide", op_pw_row, P, DIV_FLOOR, COMMON, "tt")
+    ROW("floor_divide.Scalar", op_pw_row, P, DIV_FLOOR, COMMON, "tt")
+    ROW("floor_divide.out", op_pw_row, P, DIV_FLOOR, COMMON, "tto")
+    ROW("floor_divide_.Tensor", op_pw_row, PW, DIV_FLOOR, COMMON, "wt")
+    ROW("floor_divide_.Scalar", op_pw_row, PW, DIV_FLOOR, COMMON, "wt")
+    BINARY_FN("remainder", op_pw_row, REMAINDER, COMMON, "")
+    ROW("remainder.Scalar_Tensor", op_pw_row, P, REMAINDER, COMMON, "tt")
+    ROW("remainder.Tensor_out", op_pw_row, P, REMAINDER, COMMON, "tto")
+    BINARY_FN("fmod", op_pw_row, FMOD, COMMON, "")
+    ROW("fmod.Tensor_out", op_pw_row, P, FMOD, COMMON, "tto")
     ROW("pow.Tensor_Tensor", op_pow, P, POW, COMMON, "tt")
     ROW("pow.Tensor_Scalar", op_pow, P, POW, COMMON, "tt")
     ROW("pow.Scalar", op_pow, P, POW, COMMON, "tt")
@@ -473,29 +444,28 @@ const OpBinding OPS_POINTWISE[] = {
     ROW("pow.Tensor_Tensor_out", op_pow, P, POW, COMMON, "tto")
     ROW("pow.Tensor_Scalar_out", op_pow, P, POW, COMMON, "tto")
     ROW("pow.Scalar_out", op_pow, P, POW, COMMON, "tto")
-    ROW("float_power.Tensor_Tensor", op_row, P, POW, FLOAT, "tt")
     PAIR("atan2", ATAN2, FLOAT)
     PAIR("arctan2", ATAN2, FLOAT)
     PAIR("hypot", HYPOT, COMMON)
     PAIR("nextafter", NEXTAFTER, COMMON)
     PAIR("gcd", GCD, COMMON)
-    ROW("copysign.Tensor", op_row, P, COPYSIGN, FLOAT, "tt")
-    ROW("copysign.Scalar", op_row, P, COPYSIGN, FLOAT, "tt")
-    ROW("copysign_.Tensor", op_row, PW, COPYSIGN, FLOAT, "wt")
-    ROW("copysign_.Scalar", op_row, PW, COPYSIGN, FLOAT, "wt")
-    ROW("copysign.out", op_row, P, COPYSIGN, FLOAT, "tto")
-    ROW("xlogy.Tensor", op_row, P, XLOGY, FLOAT, "tt")
-    ROW("xlogy.Scalar_Self", op_row, P, XLOGY, FLOAT, "tt")
-    ROW("xlogy.Scalar_Other", op_row, P, XLOGY, FLOAT, "tt")
+    ROW("copysign.Tensor", op_pw_row, P, COPYSIGN, FLOAT, "tt")
+    ROW("copysign.Scalar", op_pw_row, P, COPYSIGN, FLOAT, "tt")
+    ROW("copysign_.Tensor", op_pw_row, PW, COPYSIGN, FLOAT, "wt")
+    ROW("copysign_.Scalar", op_pw_row, PW, COPYSIGN, FLOAT, "wt")
+    ROW("copysign.out", op_pw_row, P, COPYSIGN, FLOAT, "tto")
+    ROW("xlogy.Tensor", op_pw_row, P, XLOGY, FLOAT, "tt")
+    ROW("xlogy.Scalar_Self", op_pw_row, P, XLOGY, FLOAT, "tt")
+    ROW("xlogy.Scalar_Other", op_pw_row, P, XLOGY, FLOAT, "tt")
     PAIR_PURE("logaddexp", LOGADDEXP, COMMON)
     PAIR_PURE("maximum", MAXIMUM, COMMON)
     PAIR_PURE("minimum", MINIMUM, COMMON)
     PAIR_PURE("fmax", FMAX, COMMON)
     PAIR_PURE("fmin", FMIN, COMMON)
-    ROW("max.other", op_row, P, MAXIMUM, COMMON, "tt")
-    ROW("max.out", op_row, P, MAXIMUM, COMMON, "tto")
-    ROW("min.other", op_row, P, MINIMUM, COMMON, "tt")
-    ROW("min.out", op_row, P, MINIMUM, COMMON, "tto")
+    ROW("max.other", op_pw_row, P, MAXIMUM, COMMON, "tt")
+    ROW("max.out", op_pw_row, P, MAXIMUM, COMMON, "tto")
+    ROW("min.other", op_pw_row, P, MINIMUM, COMMON, "tt")
+    ROW("min.out", op_pw_row, P, MINIMUM, COMMON, "tto")
 
     COMPARE("eq", EQ) COMPARE("ne", NE) COMPARE("lt", LT) COMPARE("le", LE) COMPARE("gt", GT) COMPARE("ge", GE)
     COMPARE("not_equal", NE) COMPARE("less", LT) COMPARE("less_equal", LE) COMPARE("greater", GT) COMPARE("greater_equal", GE)
@@ -503,50 +473,50 @@ const OpBinding OPS_POINTWISE[] = {
     PAIR("logical_or", LOGICAL_OR, COMMON)
     PAIR("logical_xor", LOGICAL_XOR, COMMON)
     COMPARE("bitwise_and", BITWISE_AND) COMPARE("bitwise_or", BITWISE_OR) COMPARE("bitwise_xor", BITWISE_XOR)
-    ROW("bitwise_and.Scalar_Tensor", op_row, P, BITWISE_AND, COMMON, "tt")
-    ROW("bitwise_or.Scalar_Tensor", op_row, P, BITWISE_OR, COMMON, "tt")
-    ROW("bitwise_xor.Scalar_Tensor", op_row, P, BITWISE_XOR, COMMON, "tt")
-    ROW("__and__.Tensor", op_row, P, BITWISE_AND, COMMON, "tt") ROW("__and__.Scalar", op_row, P, BITWISE_AND, COMMON, "tt")
-    ROW("__or__.Tensor", op_row, P, BITWISE_OR, COMMON, "tt") ROW("__or__.Scalar", op_row, P, BITWISE_OR, COMMON, "tt")
-    ROW("__xor__.Tensor", op_row, P, BITWISE_XOR, COMMON, "tt") ROW("__xor__.Scalar", op_row, P, BITWISE_XOR, COMMON, "tt")
-    ROW("__iand__.Tensor", op_row, PW, BITWISE_AND, COMMON, "wt") ROW("__iand__.Scalar", op_row, PW, BITWISE_AND, COMMON, "wt")
-    ROW("__ior__.Tensor", op_row, PW, BITWISE_OR, COMMON, "wt") ROW("__ior__.Scalar", op_row, PW, BITWISE_OR, COMMON, "wt")
-    ROW("__ixor__.Tensor", op_row, PW, BITWISE_XOR, COMMON, "wt") ROW("__ixor__.Scalar", op_row, PW, BITWISE_XOR, COMMON, "wt")
-    ROW("__lshift__.Tensor", op_row, P, SHIFT_LEFT, COMMON, "tt") ROW("__lshift__.Scalar", op_row, P, SHIFT_LEFT, COMMON, "tt")
-    ROW("__rshift__.Tensor", op_row, P, SHIFT_RIGHT, COMMON, "tt") ROW("__rshift__.Scalar", op_row, P, SHIFT_RIGHT, COMMON, "tt")
-    ROW("__ilshift__.Tensor", op_row, PW, SHIFT_LEFT, COMMON, "wt") ROW("__ilshift__.Scalar", op_row, PW, SHIFT_LEFT, COMMON, "wt")
-    ROW("__irshift__.Tensor", op_row, PW, SHIFT_RIGHT, COMMON, "wt") ROW("__irshift__.Scalar", op_row, PW, SHIFT_RIGHT, COMMON, "wt")
-    ROW("bitwise_left_shift.Tensor", op_row, P, SHIFT_LEFT, COMMON, "tt")
-    ROW("bitwise_left_shift.Tensor_Scalar", op_row, P, SHIFT_LEFT, COMMON, "tt")
-    ROW("bitwise_left_shift.Scalar_Tensor", op_row, P, SHIFT_LEFT, COMMON, "tt")
-    ROW("bitwise_left_shift_.Tensor", op_row, PW, SHIFT_LEFT, COMMON, "wt")
-    ROW("bitwise_left_shift_.Tensor_Scalar", op_row, PW, SHIFT_LEFT, COMMON, "wt")
-    ROW("bitwise_right_shift.Tensor", op_row, P, SHIFT_RIGHT, COMMON, "tt")
-    ROW("bitwise_right_shift.Tensor_Scalar", op_row, P, SHIFT_RIGHT, COMMON, "tt")
-    ROW("bitwise_right_shift.Scalar_Tensor", op_row, P, SHIFT_RIGHT, COMMON, "tt")
-    ROW("bitwise_right_shift_.Tensor", op_row, PW, SHIFT_RIGHT, COMMON, "wt")
-    ROW("bitwise_right_shift_.Tensor_Scalar", op_row, PW, SHIFT_RIGHT, COMMON, "wt")
+    ROW("bitwise_and.Scalar_Tensor", op_pw_row, P, BITWISE_AND, COMMON, "tt")
+    ROW("bitwise_or.Scalar_Tensor", op_pw_row, P, BITWISE_OR, COMMON, "tt")
+    ROW("bitwise_xor.Scalar_Tensor", op_pw_row, P, BITWISE_XOR, COMMON, "tt")
+    ROW("__and__.Tensor", op_pw_row, P, BITWISE_AND, COMMON, "tt") ROW("__and__.Scalar", op_pw_row, P, BITWISE_AND, COMMON, "tt")
+    ROW("__or__.Tensor", op_pw_row, P, BITWISE_OR, COMMON, "tt") ROW("__or__.Scalar", op_pw_row, P, BITWISE_OR, COMMON, "tt")
+    ROW("__xor__.Tensor", op_pw_row, P, BITWISE_XOR, COMMON, "tt") ROW("__xor__.Scalar", op_pw_row, P, BITWISE_XOR, COMMON, "tt")
+    ROW("__iand__.Tensor", op_pw_row, PW, BITWISE_AND, COMMON, "wt") ROW("__iand__.Scalar", op_pw_row, PW, BITWISE_AND, COMMON, "wt")
+    ROW("__ior__.Tensor", op_pw_row, PW, BITWISE_OR, COMMON, "wt") ROW("__ior__.Scalar", op_pw_row, PW, BITWISE_OR, COMMON, "wt")
+    ROW("__ixor__.Tensor", op_pw_row, PW, BITWISE_XOR, COMMON, "wt") ROW("__ixor__.Scalar", op_pw_row, PW, BITWISE_XOR, COMMON, "wt")
+    ROW("__lshift__.Tensor", op_pw_row, P, SHIFT_LEFT, COMMON, "tt") ROW("__lshift__.Scalar", op_pw_row, P, SHIFT_LEFT, COMMON, "tt")
+    ROW("__rshift__.Tensor", op_pw_row, P, SHIFT_RIGHT, COMMON, "tt") ROW("__rshift__.Scalar", op_pw_row, P, SHIFT_RIGHT, COMMON, "tt")
+    ROW("__ilshift__.Tensor", op_pw_row, PW, SHIFT_LEFT, COMMON, "wt") ROW("__ilshift__.Scalar", op_pw_row, PW, SHIFT_LEFT, COMMON, "wt")
+    ROW("__irshift__.Tensor", op_pw_row, PW, SHIFT_RIGHT, COMMON, "wt") ROW("__irshift__.Scalar", op_pw_row, PW, SHIFT_RIGHT, COMMON, "wt")
+    ROW("bitwise_left_shift.Tensor", op_pw_row, P, SHIFT_LEFT, COMMON, "tt")
+    ROW("bitwise_left_shift.Tensor_Scalar", op_pw_row, P, SHIFT_LEFT, COMMON, "tt")
+    ROW("bitwise_left_shift.Scalar_Tensor", op_pw_row, P, SHIFT_LEFT, COMMON, "tt")
+    ROW("bitwise_left_shift_.Tensor", op_pw_row, PW, SHIFT_LEFT, COMMON, "wt")
+    ROW("bitwise_left_shift_.Tensor_Scalar", op_pw_row, PW, SHIFT_LEFT, COMMON, "wt")
+    ROW("bitwise_right_shift.Tensor", op_pw_row, P, SHIFT_RIGHT, COMMON, "tt")
+    ROW("bitwise_right_shift.Tensor_Scalar", op_pw_row, P, SHIFT_RIGHT, COMMON, "tt")
+    ROW("bitwise_right_shift.Scalar_Tensor", op_pw_row, P, SHIFT_RIGHT, COMMON, "tt")
+    ROW("bitwise_right_shift_.Tensor", op_pw_row, PW, SHIFT_RIGHT, COMMON, "wt")
+    ROW("bitwise_right_shift_.Tensor_Scalar", op_pw_row, PW, SHIFT_RIGHT, COMMON, "wt")
 
-    ROW("lerp.Tensor", op_row, P, LERP, COMMON, "ttt")
-    ROW("lerp_.Tensor", op_row, PW, LERP, COMMON, "wtt")
-    ROW("lerp.Tensor_out", op_row, P, LERP, COMMON, "ttto")
-    ROW("lerp.Scalar", op_row, P, LERP, COMMON, "ttv")
-    ROW("lerp_.Scalar", op_row, PW, LERP, COMMON, "wtv")
-    ROW("lerp.Scalar_out", op_row, P, LERP, COMMON, "ttvo")
-    ROW("addcmul", op_row, P, ADDCMUL, COMMON, "tttn")
-    ROW("addcmul_", op_row, PW, ADDCMUL, COMMON, "wttn")
-    ROW("addcmul.out", op_row, P, ADDCMUL, COMMON, "tttno")
-    ROW("addcdiv", op_row, P, ADDCDIV, COMMON, "tttn")
-    ROW("addcdiv_", op_row, PW, ADDCDIV, COMMON, "wttn")
-    ROW("addcdiv.out", op_row, P, ADDCDIV, COMMON, "tttno")
-    ROW("where.self", op_row, P, WHERE, COMMON, "ctt")
-    ROW("where.ScalarOther", op_row, P, WHERE, COMMON, "ctt")
-    ROW("where.ScalarSelf", op_row, P, WHERE, COMMON, "ctt")
-    ROW("where.Scalar", op_row, P, WHERE, COMMON, "ctt")
-    ROW("where.self_out", op_row, P, WHERE, COMMON, "ctto")
-    ROW("masked_fill.Scalar", op_row, P, MASKED_FILL, SELF, "tcv")
-    ROW("masked_fill.Tensor", op_row, P, MASKED_FILL, SELF, "tcv")
-    ROW("masked_fill_.Scalar", op_row, PW, MASKED_FILL, SELF, "wcv")
-    ROW("masked_fill_.Tensor", op_row, PW, MASKED_FILL, SELF, "wcv")
+    ROW("lerp.Tensor", op_pw_row, P, LERP, COMMON, "ttt")
+    ROW("lerp_.Tensor", op_pw_row, PW, LERP, COMMON, "wtt")
+    ROW("lerp.Tensor_out", op_pw_row, P, LERP, COMMON, "ttto")
+    ROW("lerp.Scalar", op_pw_row, P, LERP, COMMON, "ttv")
+    ROW("lerp_.Scalar", op_pw_row, PW, LERP, COMMON, "wtv")
+    ROW("lerp.Scalar_out", op_pw_row, P, LERP, COMMON, "ttvo")
+    ROW("addcmul", op_pw_row, P, ADDCMUL, COMMON, "tttn")
+    ROW("addcmul_", op_pw_row, PW, ADDCMUL, COMMON, "wttn")
+    ROW("addcmul.out", op_pw_row, P, ADDCMUL, COMMON, "tttno")
+    ROW("addcdiv", op_pw_row, P, ADDCDIV, COMMON, "tttn")
+    ROW("addcdiv_", op_pw_row, PW, ADDCDIV, COMMON, "wttn")
+    ROW("addcdiv.out", op_pw_row, P, ADDCDIV, COMMON, "tttno")
+    ROW("where.self", op_pw_row, P, WHERE, COMMON, "ctt")
+    ROW("where.ScalarOther", op_pw_row, P, WHERE, COMMON, "ctt")
+    ROW("where.ScalarSelf", op_pw_row, P, WHERE, COMMON, "ctt")
+    ROW("where.Scalar", op_pw_row, P, WHERE, COMMON, "ctt")
+    ROW("where.self_out", op_pw_row, P, WHERE, COMMON, "ctto")
+    ROW("masked_fill.Scalar", op_pw_row, P, MASKED_FILL, SELF, "tcv")
+    ROW("masked_fill.Tensor", op_pw_row, P, MASKED_FILL, SELF, "tcv")
+    ROW("masked_fill_.Scalar", op_pw_row, PW, MASKED_FILL, SELF, "wcv")
+    ROW("masked_fill_.Tensor", op_pw_row, PW, MASKED_FILL, SELF, "wcv")
     {0},
 };

