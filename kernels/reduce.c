@@ -2,8 +2,10 @@
 // elements into blocks, and turns accumulators into results.
 #include "kernels/reduce.h"
 
+#include "kernels/reduce_complex.h"
 #include "kernels/reduce_loops.h"
 
+#include <complex.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -215,6 +217,8 @@ static Status plan_types(Reduction *r, const View *in, const View *const out[2])
 
 Status reduce_run(const ReduceParams *p, const View *in, const View *const out[2])
 {
+    if (dtype_is_complex((DType)in->dtype))
+        return reduce_complex_run(p, in, out);
     Reduction r;
     r.op = (ReduceOp)p->op;
     r.number = p->number;
@@ -296,26 +300,40 @@ static void cumulate_integers(const Cumulative *c, const int64_t *x, int64_t *y,
     }
 }
 
+static void cumulate_complex(const Cumulative *c, const double *x, double *y)
+{
+    double complex acc = c->op == CUM_PROD ? 1 : 0;
+    for (int64_t i = 0; i < c->n; i++) {
+        double complex v = CMPLX(x[2 * i], x[2 * i + 1]);
+        acc = c->op == CUM_SUM ? acc + v : acc * v;
+        y[2 * i] = creal(acc);
+        y[2 * i + 1] = cimag(acc);
+    }
+}
+
 typedef struct CumulativeRun {
     Cumulative c;
+    int wide;            // bytes of an element that is worked with: 8, 16 for complex numbers
     Converter load, store, store_at;
     bool positions;
     int64_t stride[3];   // along the dimension, bytes: in, out, positions
-    void *buffer;        // n doubles or int64s, twice, and n positions
+    void *buffer;        // n wide elements, twice, and n positions
 } CumulativeRun;
 
 static void cumulative_row(void *ctx, char **data, const int64_t *stride, int64_t m)
 {
     CumulativeRun *r = ctx;
     int64_t n = r->c.n;
-    char *x = r->buffer, *y = x + n * 8, *at = y + n * 8;
+    char *x = r->buffer, *y = x + n * r->wide, *at = y + n * r->wide;
     for (int64_t j = 0; j < m; j++) {
-        convert_row(&r->load, x, 8, data[0] + j * stride[0], r->stride[0], n);
-        if (r->c.integer)
+        convert_row(&r->load, x, r->wide, data[0] + j * stride[0], r->stride[0], n);
+        if (r->wide == 16)
+            cumulate_complex(&r->c, (double *)x, (double *)y);
+        else if (r->c.integer)
             cumulate_integers(&r->c, (int64_t *)x, (int64_t *)y, (int64_t *)at);
         else
             cumulate_floats(&r->c, (double *)x, (double *)y, (int64_t *)at);
-        convert_row(&r->store, data[1] + j * stride[1], r->stride[1], y, 8, n);
+        convert_row(&r->store, data[1] + j * stride[1], r->stride[1], y, r->wide, n);
         if (r->positions)
             convert_row(&r->store_at, data[2] + j * stride[2], r->stride[2], at, 8, n);
     }
@@ -325,10 +343,11 @@ Status cumulative_run(CumulativeOp op, int dim, const View *in, const View *out,
 {
     DType t = (DType)in->dtype;
     DTypeCategory category = dtype_category(t);
-    if (category == DT_COMPLEX || category == DT_QUANTISED)
+    bool parts = category == DT_COMPLEX || dtype_is_complex((DType)out->dtype);
+    if ((parts && op != CUM_SUM && op != CUM_PROD) || category == DT_QUANTISED)
         return ST_DECLINED;
-    CumulativeRun r = {.c = {.op = op, .integer = category != DT_FLOATING && !dtype_is_floating((DType)out->dtype)}};
-    DType wide = r.c.integer ? DT_I64 : DT_F64;
+    CumulativeRun r = {.c = {.op = op, .integer = category != DT_FLOATING && !dtype_is_floating((DType)out->dtype)}, .wide = parts ? 16 : 8};
+    DType wide = parts ? DT_C128 : r.c.integer ? DT_I64 : DT_F64;
     if (!converter_find(t, wide, &r.load) || !converter_find(wide, (DType)out->dtype, &r.store) || !converter_find(DT_I64, DT_I64, &r.store_at))
         return ST_DECLINED;
     if (view_numel(in) == 0)
@@ -346,9 +365,10 @@ Status cumulative_run(CumulativeOp op, int dim, const View *in, const View *out,
         }
         rest[k].ndim = (uint8_t)(in->ndim ? in->ndim - 1 : 0);
     }
-    r.buffer = malloc((size_t)r.c.n * 24);
+    size_t bytes = (size_t)r.c.n * ((size_t)r.wide * 2 + 8);
+    r.buffer = malloc(bytes);
     if (!r.buffer)
-        return status_no_memory((size_t)r.c.n * 24);
+        return status_no_memory(bytes);
     Iter it;
     const View *views[3] = {&rest[0], &rest[1], &rest[2]};
     iter_plan(&it, rest[0].ndim, rest[0].size, 3, views);

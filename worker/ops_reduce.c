@@ -37,7 +37,8 @@ static Status read_dims(Call *c, IValue v)
     int64_t dims[VIEW_MAX_DIMS];
     if (!arg_is_none(v))
         TRY(arg_ints(v, dims, VIEW_MAX_DIMS, &n));
-    memset(c->params.reduced, n == 0, sizeof c->params.reduced);
+    bool none = !arg_is_none(v) && n == 0 && (c->params.op == REDUCE_ANY || c->params.op == REDUCE_ALL);
+    memset(c->params.reduced, n == 0 && !none, sizeof c->params.reduced); // no dimensions are all of them, but for these two
     for (int i = 0; i < n; i++) {
         int d;
         TRY(wrap_dim(dims[i], ndim, &d));
@@ -103,6 +104,13 @@ static Status out_dtype(const Row *row, const Call *c, DType *out)
     return ST_OK;
 }
 
+// Of the value: variances and norms of complex numbers are real.
+static DType value_dtype(const Row *row, DType type)
+{
+    bool real = row->op == REDUCE_VAR || row->op == REDUCE_STD || row->op == REDUCE_NORM;
+    return real && dtype_is_complex(type) ? dtype_real_of(type) : type;
+}
+
 // Reductions without a neutral element refuse empty dimensions.
 static Status check_empty(const Site *site, const Call *c)
 {
@@ -122,24 +130,6 @@ static Status check_empty(const Site *site, const Call *c)
             return op_raise_class("IndexError", "%s(): Expected reduction dim %d to have non-zero size.", name, d);
     return op_raise("%s(): Expected reduction dim to be specified for input.numel() == 0.%s", name,
                     op == REDUCE_MAX || op == REDUCE_MIN ? " Specify the reduction dim with the 'dim' argument." : "");
-}
-
-// Complex numbers: sums and means of the real and the imaginary parts.
-static bool split_complex(Call *c, View *in, View *out)
-{
-    if (!dtype_is_complex((DType)in->dtype) || (c->params.op != REDUCE_SUM && c->params.op != REDUCE_MEAN) || in->ndim >= VIEW_MAX_DIMS)
-        return false;
-    View *both[2] = {in, out};
-    for (int k = 0; k < 2; k++) {
-        View *v = both[k];
-        v->dtype = (uint8_t)dtype_real_of((DType)v->dtype);
-        for (int d = 0; d < v->ndim; d++)
-            v->stride[d] *= 2;
-        v->size[v->ndim] = 2;
-        v->stride[v->ndim++] = 1;
-    }
-    c->params.reduced[in->ndim - 1] = false;
-    return true;
 }
 
 // The operand as the kernel walks it; reductions over the spatial dimensions of a blocked layout need no reordering.
@@ -178,8 +168,6 @@ static Status reduce(Lane *lane, Call *c, Tensor *const out[2])
         }
     View *const slots[2] = {&kept[0], &kept[1]};
     TRY(operand_view(lane, c, &in, slots));
-    if (out[0])
-        split_complex(c, &in, &kept[0]);
     const View *views[2] = {out[0] ? &kept[0] : NULL, out[1] ? &kept[1] : NULL};
     Status status = reduce_run(&c->params, &in, views);
     return status == ST_DECLINED ? op_raise("\"reduce_cpu\" not implemented for '%s'", dtype_torch_name((DType)in.dtype)) : status;
@@ -206,16 +194,20 @@ static Status finish(Lane *lane, Site *site, const Row *row, Call *c, IValue *re
     DType type = DT_INVALID;
     TRY(out_dtype(row, c, &type));
     TRY(check_empty(site, c));
+    bool positions = row->op == REDUCE_ARGMAX || row->op == REDUCE_ARGMIN;
+    if (positions && row->results[0] == 's' && tensor_dtype(c->self) == DT_BOOL)
+        return op_raise("%s(): does not support bool input", row->op == REDUCE_ARGMAX ? "argmax" : "argmin");
+    if (row->op == REDUCE_NANSUM && dtype_is_complex(tensor_dtype(c->self)))
+        return op_raise("nansum does not support complex inputs");
     Tensor *cast = NULL, *made[2] = {0};
     // Asked for a narrower category: the elements are converted first.
     if (c->dtype != DT_INVALID && dtype_category(c->dtype) < dtype_category(tensor_dtype(c->self))) {
         TRY(tensor_to_dtype(lane, c->self, c->dtype, &cast));
         c->self = cast;
     }
-    bool positions = row->op == REDUCE_ARGMAX || row->op == REDUCE_ARGMIN;
     Status status = ST_OK;
     for (const char *r = row->results; *r && status == ST_OK; r++)
-        status = tensor_new(lane, *r == 's' && positions ? DT_I64 : type, c->ndim, c->size, &made[*r == 's']);
+        status = tensor_new(lane, *r != 's' ? value_dtype(row, type) : positions ? DT_I64 : type, c->ndim, c->size, &made[*r == 's']);
     if (status == ST_OK)
         status = reduce(lane, c, made);
     if (cast)
@@ -375,6 +367,10 @@ const OpBinding OPS_REDUCE[] = {
     ROW("frobenius_norm.dim", NORM, FLOAT, "tdk", "v")
     ROW("logsumexp", LOGSUMEXP, FLOAT, "tdk", "v")
     ROW("special_logsumexp", LOGSUMEXP, FLOAT, "tdk", "v")
+    ROW("native_norm", NORM, FLOAT, "tn", "v")
+    ROW("native_norm.ScalarOpt_dim_dtype", NORM, FLOAT, "tndky", "v")
+    ROW("_is_all_true", ALL, BOOL, "t", "v")
+    ROW("_is_any_true", ANY, BOOL, "t", "v")
     ROW("count_nonzero", COUNT_NONZERO, COUNT, "td", "v")
     ROW("count_nonzero.dim_IntList", COUNT_NONZERO, COUNT, "td", "v")
     {"aten::aminmax", op_aminmax, P, NULL, NULL},
@@ -385,5 +381,6 @@ const OpBinding OPS_REDUCE[] = {
     CUMULATIVE("cummax", MAX, false, true)
     CUMULATIVE("cummin", MIN, false, true)
     CUMULATIVE("logcumsumexp", LOGSUMEXP, false, false)
+    CUMULATIVE("_logcumsumexp", LOGSUMEXP, false, false)
     {0},
 };

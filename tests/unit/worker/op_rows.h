@@ -5,7 +5,7 @@
 // The first part of a call is the operator, the others its arguments:
 //   1  2.5  nan  1+2j  True  None  'text'  cpu  [1, 2]  ('a', 1)  {'k': 2}   values; a number with a point is a float
 //   f32[3,4]              a tensor counting 0, 1, 2, …  (complex ones count 0, 1-1j, 2-2j, …)
-//   f32[2]{1.5, -2}       a tensor of these numbers;  f32[3,4].t  with its dimensions reversed
+//   f32[2]{1.5, -2}       a tensor of these numbers (1+2j, 2j: complex);  f32[3,4].t  with its dimensions reversed
 // Results: tensors as dtype[sizes](strides)+offset {elements}; several results are joined by " | "; an error is "! text",
 // of which the message must hold the text. "~" in front of a result: numbers may differ by 1e-6 of their size.
 // With "&" in front, argument 0 is shown after the call instead of the results.
@@ -68,6 +68,13 @@ static Tensor *row_tensor(Lane *lane, const char **at, DType dtype)
     for (int64_t i = 0; i < total; i++) {
         v[2 * i] = given ? strtod(*at, (char **)at) : (double)i;
         v[2 * i + 1] = given ? 0 : -(double)i;
+        if (given && row_take(at, "j")) {
+            v[2 * i + 1] = v[2 * i];
+            v[2 * i] = 0;
+        } else if (given && (**at == '+' || **at == '-')) {
+            v[2 * i + 1] = strtod(*at, (char **)at);
+            assert_true(row_take(at, "j"));
+        }
         if (given)
             row_take(at, ",");
     }

@@ -1,6 +1,26 @@
 // Reductions and running sums, against what PyTorch 1.13 gives.
 #include "op_rows.h"
 
+// Complex numbers; PyTorch 2.14.
+static const OpRow complex_rows[] = {
+    {"aten::prod; c64[3]{1+1j, 2, 1j}; None", "c64[]() {-2+2j}"},
+    {"aten::prod.dim_int; c128[2,2]{1+1j, 2, 1j, 3}; 0; True; None", "c128[1, 2](2, 1) {-1+1j, 6+0j}"},
+    {"aten::any; c64[2]{0, 0}", "bool[]() {0}"},
+    {"aten::any.dim; c64[2,2]{0, 1j, 0, 0}; 1; False", "bool[2](1) {1, 0}"},
+    {"aten::all; c64[2]{1j, 1}", "bool[]() {1}"},
+    {"aten::count_nonzero; c64[3]{1j, 0, 2}; None", "i64[]() {2}"},
+    {"aten::var.correction; c64[3]{1+1j, 2, 3-1j}; None; None; False", "f32[]() {2}"},
+    {"aten::var_mean.correction; c64[2,2]{1, 3, 1j, 3j}; [1]; 0; False", "f32[2](1) {1, 1} | c64[2](1) {2+0j, 0+2j}"},
+    {"aten::std.correction; c128[2]{0, 2j}; None; 0; True", "f64[1](1) {1}"},
+    {"aten::linalg_vector_norm; c64[2]{3+4j, 0}; 2.0; None; False; None", "f32[]() {5}"},
+    {"aten::linalg_vector_norm; c64[2]{3+4j, 2j}; inf; None; False; None", "f32[]() {5}"},
+    {"aten::cumsum; c64[3]{1, 1j, 2}; 0; None", "c64[3](1) {1+0j, 1+1j, 3+1j}"},
+    {"aten::cumprod; c64[3]{1j, 1j, 2}; 0; None", "c64[3](1) {0+1j, -1+0j, -2+0j}"},
+    {"aten::nansum; c64[1]; None; False; None", "! nansum does not support complex inputs"},
+    {"aten::any.dims; f32[2]{0, 3}; []; False", "bool[2](1) {0, 1}"},
+    {"aten::argmax; bool[2]; None; False", "! argmax(): does not support bool input"},
+};
+
 static const OpRow sums_rows[] = {
     {"aten::sum; f32[2,3,2]; None", "f32[]() {66}"},
     {"aten::mean; f32[2,3,2]; None", "~f32[]() {5.5}"},
@@ -121,6 +141,7 @@ static const OpRow sums_rows[] = {
     {"aten::nansum; f32[2,3]{1, nan, 3, 5, 5, 2}; None; False; None", "f32[]() {16}"},
     {"aten::prod.dim_int; f32[2,3]; 1; True; None", "f32[2, 1](1, 1) {0, 60}"},
 };
+ROWS_TEST(complex_numbers, complex_rows)
 ROWS_TEST(sums, sums_rows)
 
 static const OpRow extremes_rows[] = {
@@ -232,6 +253,7 @@ ROWS_TEST(running, running_rows)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(complex_numbers),
         cmocka_unit_test(sums),
         cmocka_unit_test(extremes),
         cmocka_unit_test(moments),
