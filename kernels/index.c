@@ -43,6 +43,13 @@ static inline bool locate(Walk *w, char *const *indices, int64_t *offset)
     ((op) == INDEX_ADD ? (T)((a) + (b)) : (op) == INDEX_MUL ? (T)((a) * (b))                                            \
      : (op) == INDEX_MAX_OF ? ((a) > (b) || (a) != (a) ? (a) : (b)) : ((a) < (b) || (a) != (a) ? (a) : (b)))
 
+static void combine_complex(IndexOp op, float *a, const float *b)
+{
+    float re = op == INDEX_ADD ? a[0] + b[0] : a[0] * b[0] - a[1] * b[1];
+    a[1] = op == INDEX_ADD ? a[1] + b[1] : a[0] * b[1] + a[1] * b[0];
+    a[0] = re;
+}
+
 // base op= dense for one element.
 static void combine(DType t, IndexOp op, char *base, const char *dense)
 {
@@ -75,14 +82,24 @@ static void combine(DType t, IndexOp op, char *base, const char *dense)
         *(uint16_t *)base = half ? f16_from_float(r) : bf16_from_float(r);
         return;
     }
-    case DT_C64:
-        for (int i = 0; i < 2; i++)
-            ((float *)base)[i] += ((const float *)dense)[i];
+    case DT_C32: {
+        uint16_t *a = (uint16_t *)base;
+        const uint16_t *b = (const uint16_t *)dense;
+        float x[2] = {f16_to_float(a[0]), f16_to_float(a[1])}, y[2] = {f16_to_float(b[0]), f16_to_float(b[1])};
+        combine_complex(op, x, y);
+        a[0] = f16_from_float(x[0]);
+        a[1] = f16_from_float(x[1]);
         return;
-    case DT_C128:
-        for (int i = 0; i < 2; i++)
-            ((double *)base)[i] += ((const double *)dense)[i];
+    }
+    case DT_C64: combine_complex(op, (float *)base, (const float *)dense); return;
+    case DT_C128: {
+        double *a = (double *)base;
+        const double *b = (const double *)dense;
+        double re = op == INDEX_ADD ? a[0] + b[0] : a[0] * b[0] - a[1] * b[1];
+        a[1] = op == INDEX_ADD ? a[1] + b[1] : a[0] * b[1] + a[1] * b[0];
+        a[0] = re;
         return;
+    }
     default: return;
     }
 }
@@ -148,7 +165,7 @@ static void walk_row(void *ctx, char **data, const int64_t *stride, int64_t n)
 Status index_run(const IndexPlan *p, IndexOp op, const View *dense, const View *base, const View *const *indices, int *bad_index, int64_t *bad_value)
 {
     DType t = (DType)base->dtype;
-    if (dtype_is_complex(t) && op > INDEX_ADD)
+    if (dtype_is_complex(t) && op > INDEX_MUL)
         return ST_DECLINED;
     Walk w = {.plan = p, .op = op, .dtype = t, .size = dtype_size(t), .row_constant = true, .bad_index = -1};
     const View *views[ITER_MAX_OPERANDS] = {dense, base};

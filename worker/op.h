@@ -14,6 +14,7 @@ typedef Status (*OpFn)(Lane *lane, Site *site, const IValue *args, IValue *rets)
 enum {
     OP_PRIVATE_LAYOUT = 1, // takes tensors in private layouts; all others get plain ones
     OP_WRITES_ARG0 = 2,    // in-place on argument 0: the interpreter makes it writable first
+    OP_OUT_CASTS = 4,      // its out= form (op_derived.c) takes tensors of other dtypes too; so do all elementwise operators
 };
 
 typedef struct OpBinding {

@@ -29,6 +29,7 @@ typedef struct Derived {
     int8_t outs[MOST_OUTS];   // arguments that are written to
     uint8_t base_args, out_count;
     bool resize;  // out=, not in place
+    bool exact;   // out= must have the dtype of the result
     int8_t dtype; // argument of the base that stands for the dtype of the result; -1: none
     struct Derived *next;
 } Derived;
@@ -133,6 +134,13 @@ static bool matches(const Signature *form, const Signature *base, bool in_place,
 
 // ---- running
 
+// "float", as messages of checks of out= have it.
+static const char *plain_name(DType t)
+{
+    const char *name = dtype_python_name(t), *dot = strrchr(name, '.');
+    return t == DT_I64 ? "long int" : t == DT_I32 ? "int" : t == DT_F32 ? "float" : t == DT_F64 ? "double" : dot ? dot + 1 : name;
+}
+
 // PyTorch refuses to write where several elements are one, as in what expand gives.
 static bool overlaps_itself(const View *v)
 {
@@ -142,10 +150,12 @@ static bool overlaps_itself(const View *v)
     return false;
 }
 
-static Status store(Lane *lane, Tensor *out, Tensor *result, bool resize)
+static Status store(Lane *lane, Tensor *out, Tensor *result, bool resize, bool exact)
 {
     TRY(tensor_make_plain(lane, result));
     TRY(tensor_make_plain(lane, out));
+    if (exact && tensor_dtype(result) != tensor_dtype(out))
+        return op_raise("Expected out tensor to have dtype %s, but got %s instead", plain_name(tensor_dtype(result)), plain_name(tensor_dtype(out)));
     if (!dtype_can_cast(tensor_dtype(result), tensor_dtype(out)))
         return op_raise("result type %s can't be cast to the desired output type %s",
                         dtype_torch_name(tensor_dtype(result)), dtype_torch_name(tensor_dtype(out)));
@@ -165,12 +175,12 @@ static Status store(Lane *lane, Tensor *out, Tensor *result, bool resize)
     return tensor_copy_into(lane, out, result);
 }
 
-static Status store_list(Lane *lane, const ListObj *outs, const ListObj *results)
+static Status store_list(Lane *lane, const ListObj *outs, const ListObj *results, bool exact)
 {
     if (outs->len != results->len)
         return op_raise("Expected out= to be a list of %u tensors, but got %u", results->len, outs->len);
     for (uint32_t i = 0; i < outs->len; i++)
-        TRY(store(lane, outs->items[i].as.tensor, results->items[i].as.tensor, true));
+        TRY(store(lane, outs->items[i].as.tensor, results->items[i].as.tensor, true, exact));
     return ST_OK;
 }
 
@@ -200,8 +210,8 @@ static Status op_derived(Lane *lane, Site *site, const IValue *args, IValue *ret
     for (int i = 0; i < d->out_count; i++) {
         IValue out = args[d->outs[i]];
         if (status == ST_OK)
-            status = out.tag == TAG_LIST ? store_list(lane, out.as.list, results[i].as.list)
-                                         : store(lane, out.as.tensor, results[i].as.tensor, d->resize);
+            status = out.tag == TAG_LIST ? store_list(lane, out.as.list, results[i].as.list, d->exact)
+                                         : store(lane, out.as.tensor, results[i].as.tensor, d->resize, d->exact);
         value_release(results[i]);
     }
     for (int i = 0; i < site->ret_count && status == ST_OK; i++)
@@ -252,6 +262,7 @@ static Derived *derive(Str full_name)
         if (!d)
             return NULL;
         *d = found;
+        d->exact = !in_place && found.base->free_user != pw_free_user && !(found.base->flags & OP_OUT_CASTS);
         d->binding = (OpBinding){name, op_derived, in_place ? OP_WRITES_ARG0 : 0, d, found.base->free_user};
         return d;
     }

@@ -424,6 +424,8 @@ const OpBinding OPS_INDEX[] = {
     ROW("index_copy", op_index_copy) INPLACE("index_copy_", op_index_copy)
     ROW("index_fill.int_Tensor", op_index_fill) ROW("index_fill.int_Scalar", op_index_fill)
     INPLACE("index_fill_.int_Tensor", op_index_fill) INPLACE("index_fill_.int_Scalar", op_index_fill)
+    ROW("index_reduce", op_index_reduce) INPLACE("index_reduce_", op_index_reduce)
+    ROW("put", op_put) INPLACE("put_", op_put)
     ROW("one_hot", op_one_hot)
 
     ANY_LAYOUT("cat", op_cat) ROW("cat.out", op_cat_out) ANY_LAYOUT("concat", op_cat) ROW("concat.out", op_cat_out)

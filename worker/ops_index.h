@@ -2,9 +2,10 @@
 #ifndef TSB_WORKER_OPS_INDEX_H
 #define TSB_WORKER_OPS_INDEX_H
 
-#include "worker/op.h"
+#include "worker/op_util.h"
 
-#define OP_FN(name) Status name(Lane *lane, Site *site, const IValue *args, IValue *rets)
+#undef OP_FN // here they are seen by other files
+#define OP_FN(name) OP_GLOBAL(name)
 
 // ops_join.c: results put together from copies.
 OP_FN(op_cat);
@@ -32,12 +33,18 @@ OP_FN(op_index_select);
 OP_FN(op_embedding);
 OP_FN(op_gather);
 OP_FN(op_take_along_dim);
+OP_FN(op_one_hot);
+OP_FN(op_take);
+
+// ops_scatter.c: the same, writing.
 OP_FN(op_scatter);
 OP_FN(op_index_add);
 OP_FN(op_index_copy);
 OP_FN(op_index_fill);
-OP_FN(op_one_hot);
-OP_FN(op_take);
+OP_FN(op_index_reduce);
+OP_FN(op_put);
+// ST_RAISED when an index does not suit scatter(self, dim, …) or gather (name); `of`: what messages call self.
+Status check_scatter_index(const View *self, const View *index, const char *name, const char *of, int dim);
 
 // ops_sort.c
 OP_FN(op_sort);

@@ -142,7 +142,13 @@ static Status into_out(Lane *lane, OpFn fn, Site *site, const IValue *args, Tens
     IValue made;
     TRY(fn(lane, site, args, &made));
     Status status = ST_OK;
-    if (!view_same_shape(&out->view, &made.as.tensor->view))
+    if (!dtype_can_cast(tensor_dtype(made.as.tensor), tensor_dtype(out)))
+        status = op_raise_class("TypeError", "torch.cat(): input types can't be cast to the desired output type %s", dtype_torch_name(tensor_dtype(out)));
+    for (int d = 0; d < out->view.ndim && status == ST_OK; d++)
+        if (out->view.stride[d] == 0 && out->view.size[d] > 1)
+            status = op_raise("unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please clone() the "
+                              "tensor before performing the operation.");
+    if (status == ST_OK && !view_same_shape(&out->view, &made.as.tensor->view))
         status = out_resize(lane, out, made.as.tensor->view.ndim, made.as.tensor->view.size);
     if (status == ST_OK)
         status = tensor_copy_into(lane, out, made.as.tensor);

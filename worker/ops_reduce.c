@@ -311,10 +311,10 @@ static Status op_cumulative(Lane *lane, Site *site, const IValue *args, IValue *
     return ST_OK;
 }
 
-#define P OP_PRIVATE_LAYOUT
+#define P (OP_PRIVATE_LAYOUT | OP_OUT_CASTS)
 #define ROW(name, op, out, args, results) {"aten::" name, op_reduce, P, &(const Row){REDUCE_##op, OUT_##out, args, results}, NULL},
 #define CUMULATIVE(name, op, in_place, positions)                                                                      \
-    {"aten::" name, op_cumulative, in_place ? OP_WRITES_ARG0 : 0, &(const CumulativeRow){CUM_##op, in_place, positions}, NULL},
+    {"aten::" name, op_cumulative, in_place ? OP_WRITES_ARG0 : OP_OUT_CASTS, &(const CumulativeRow){CUM_##op, in_place, positions}, NULL},
 
 const OpBinding OPS_REDUCE[] = {
     ROW("sum", SUM, SUM, "ty", "v")

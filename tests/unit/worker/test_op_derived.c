@@ -10,7 +10,7 @@ static const OpRow rows[] = {
     {"aten::eye.m_out; 2; 3; i64[6]", "i64[2, 3](3, 1) {1, 0, 0, 0, 1, 0}"},
     {"aten::zeros_like.out; f32[2]; None; f64[2]", "f64[2](1) {0, 0}"},
     {"aten::gather.out; f32[3]; 0; i64[2]{2, 0}; False; f32[2]", "f32[2](1) {2, 0}"},
-    {"aten::gather.out; f32[3]; 0; i64[2]{2, 0}; False; i64[2]", "! result type Float can't be cast to the desired output type Long"},
+    {"aten::gather.out; f32[3]; 0; i64[2]{2, 0}; False; i64[2]", "! Expected out tensor to have dtype float, but got long int instead"},
     {"aten::unbind_copy.int_out; f32[2]; 0; [f32[1], f32[]]", "[f32[]() {0}, f32[]() {1}]"},
     {"&aten::divide_.Tensor_mode; f32[2]{5, -5}; f32[2]{2, 2}; 'floor'", "f32[2](1) {2, -3}"},
 };
