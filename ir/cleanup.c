@@ -204,7 +204,7 @@ static bool has_effect(const Node *n)
 {
     switch (n->kind) {
     case NODE_OP:
-        return n->schema->effect == EFFECT_WRITES || n->schema->effect == EFFECT_EFFECT;
+        return n->schema->effect == EFFECT_EFFECT;
     case NODE_SET_ATTR:
     case NODE_CALL_METHOD:
     case NODE_CALL_FUNCTION:
@@ -241,7 +241,7 @@ static void drop_unused_outputs(Node *n)
 }
 
 // Backwards over the block; true when something with an effect is left in it.
-static bool sweep(Block *b)
+static bool sweep(Block *b, bool dead_writes)
 {
     bool block_effect = false;
     for (Node *n = b->ret->prev, *prev; n != b->ret; n = prev) {
@@ -249,8 +249,10 @@ static bool sweep(Block *b)
         if (n->kind == NODE_IF || n->kind == NODE_LOOP)
             drop_unused_outputs(n);
         bool effect = has_effect(n), used = false;
+        if (n->kind == NODE_OP && n->schema->effect == EFFECT_WRITES)
+            effect = !dead_writes || !is_dead_write(n);
         for (uint32_t i = 0; i < n->block_count; i++)
-            effect |= sweep(n->blocks[i]);
+            effect |= sweep(n->blocks[i], dead_writes);
         for (uint32_t i = 0; i < n->output_count; i++)
             used |= n->outputs[i]->uses != NULL;
         if (!effect && !used)
@@ -260,7 +262,8 @@ static bool sweep(Block *b)
     return block_effect;
 }
 
-void eliminate_dead_code(Graph *g) { sweep(g->top); }
+// What is written to memory that nobody looks at goes too.
+void eliminate_dead_code(Graph *g) { sweep(g->top, find_dead_writes(g->arena, g, has_effect)); }
 
 // ---- one constant for equal constants, all at the front ----------------------------------------------------------
 
@@ -279,9 +282,11 @@ static void constant_key(Buf *key, const Datum *d)
     case DATUM_INT:
         buf_bytes(key, &d->i, sizeof d->i);
         break;
-    case DATUM_FLOAT:
-        buf_bytes(key, &d->f, sizeof d->f);
+    case DATUM_FLOAT: {
+        double f = d->f == 0 ? 0 : d->f; // by value, as PyTorch does: of 0. and -0. the first is both
+        buf_bytes(key, &f, sizeof f);
         break;
+    }
     case DATUM_COMPLEX:
         buf_bytes(key, &d->c, sizeof d->c);
         break;

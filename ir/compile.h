@@ -336,6 +336,9 @@ void lift_closures(Program *p, Graph *g); // also gives forks their subgraphs
 // Parts of graph_cleanup that the optimiser's passes can use too.
 void lower_simple_tuples(Graph *g);
 void eliminate_dead_code(Graph *g);
+// Marks the operators that write to memory which neither a root nor the result depends on; false when there is none. (dce.c)
+bool find_dead_writes(Arena *arena, Graph *g, bool (*is_root)(const Node *n));
+bool is_dead_write(const Node *n); // until notes are used for something else
 bool propagate_constants(Program *p, Graph *g);
 void pool_constants(Graph *g);
 

@@ -1,5 +1,6 @@
 // Dead code: what neither the result, nor an effect, nor memory that outlives the call depends on is removed.
 // Also the outputs of branches and what loops carry for nobody.
+#include "ir/compile.h"
 #include "ir/pass.h"
 
 typedef struct Sweep {
@@ -115,13 +116,8 @@ static void note_reads(Sweep *s, const Graph *g)
     }
 }
 
-static void mark_roots(Sweep *s)
+static void clear_notes(Graph *g)
 {
-    Graph *g = s->c->graph;
-    bool calls = false;
-    note_reads(s, g);
-    for (Node *n = graph_first(g); n; n = node_next_deep(n))
-        calls |= has_calls(n);
     for (Node *n = graph_first(g); n; n = node_next_deep(n)) {
         n->note = NULL;
         for (uint32_t i = 0; i < n->output_count; i++)
@@ -132,6 +128,16 @@ static void mark_roots(Sweep *s)
     }
     for (uint32_t i = 0; i < g->top->param->output_count; i++)
         g->top->param->outputs[i]->note = NULL;
+}
+
+static void mark_roots(Sweep *s)
+{
+    Graph *g = s->c->graph;
+    bool calls = false;
+    note_reads(s, g);
+    for (Node *n = graph_first(g); n; n = node_next_deep(n))
+        calls |= has_calls(n);
+    clear_notes(g);
     for (Node *n = graph_first(g); n; n = node_next_deep(n)) {
         OpEffect e = node_effect(n);
         if (e == EFFECT_WRITES)
@@ -191,22 +197,76 @@ static void sweep_block(PassContext *c, Block *b)
     }
 }
 
+// A write is live when the memory it changes is; that makes more values live, and with them more memory.
+static void mark_writers(Sweep *s)
+{
+    drain(s);
+    for (bool again = true; again;) {
+        again = false;
+        for (uint32_t i = 0; i < s->writer_count; i++)
+            if (!is_live(s->writers[i]->note) && writes_live_memory(s, s->writers[i])) {
+                mark_node(s, s->writers[i]);
+                again = true;
+            }
+        drain(s);
+    }
+}
+
+static bool has_writes(const Graph *g)
+{
+    for (const Node *n = graph_first(g); n; n = node_next_deep(n))
+        if (n->kind == NODE_OP && n->schema->effect == EFFECT_WRITES)
+            return true;
+    return false;
+}
+
+static bool dead_writes(PassContext *c, bool (*is_root)(const Node *n))
+{
+    Graph *g = c->graph;
+    Sweep s = {.c = c, .alias = alias_analyse(&c->scratch, g, false, NULL)};
+    s.live_set = ARENA_ARRAY(&c->scratch, bool, alias_set_count(s.alias) + 1);
+    clear_notes(g);
+    for (Node *n = graph_first(g); n; n = node_next_deep(n))
+        if (n->kind == NODE_OP && n->schema->effect == EFFECT_WRITES)
+            ARENA_PUSH(&c->scratch, s.writers, s.writer_count, n);
+        else if (is_root(n))
+            mark_node(&s, n);
+    for (uint32_t i = 0; i < g->top->ret->input_count; i++)
+        mark_value(&s, g->top->ret->inputs[i]);
+    mark_writers(&s);
+    for (uint32_t i = 0; i < s.writer_count; i++)
+        if (!is_live(s.writers[i]->note))
+            return true;
+    return false;
+}
+
+bool find_dead_writes(Arena *arena, Graph *g, bool (*is_root)(const Node *n))
+{
+    if (!has_writes(g))
+        return false;
+    PassContext *c = ARENA_NEW(arena, PassContext);
+    c->graph = g;
+    jmp_buf guard, *const outer = arena->guard;
+    arena->guard = c->scratch.guard = &guard;
+    if (setjmp(guard)) {
+        arena->guard = outer;
+        arena_free(&c->scratch);
+        longjmp(*outer, 1);
+    }
+    bool found = dead_writes(c, is_root);
+    arena->guard = outer;
+    arena_free(&c->scratch);
+    return found;
+}
+
+bool is_dead_write(const Node *n) { return n->schema->effect == EFFECT_WRITES && !is_live(n->note); }
+
 Status pass_dce(PassContext *c)
 {
     Sweep s = {.c = c, .alias = alias_analyse(&c->scratch, c->graph, c->is_fork, NULL)};
     s.live_set = ARENA_ARRAY(&c->scratch, bool, alias_set_count(s.alias) + 1);
     mark_roots(&s);
-    drain(&s);
-    // A write is live when the memory it changes is; that makes more values live, and with them more memory.
-    for (bool again = true; again;) {
-        again = false;
-        for (uint32_t i = 0; i < s.writer_count; i++)
-            if (!is_live(s.writers[i]->note) && writes_live_memory(&s, s.writers[i])) {
-                mark_node(&s, s.writers[i]);
-                again = true;
-            }
-        drain(&s);
-    }
+    mark_writers(&s);
     sweep_block(c, c->graph->top);
     return ST_OK;
 }

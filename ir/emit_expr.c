@@ -19,7 +19,10 @@ static Value *emit_number(Emit *e, const Ast *a)
     if (d->kind == DATUM_INT)
         return emit_literal_int(e, d->i, loc);
     StrMap *map = d->kind == DATUM_FLOAT ? &e->floats : &e->complexes;
-    Str key = d->kind == DATUM_FLOAT ? (Str){(const char *)&d->f, sizeof d->f} : (Str){(const char *)&d->c, sizeof d->c};
+    double number[2] = {d->kind == DATUM_FLOAT ? d->f : d->c.re, d->kind == DATUM_FLOAT ? 0 : d->c.im};
+    for (int i = 0; i < 2; i++)
+        number[i] = number[i] == 0 ? 0 : number[i]; // by value, as PyTorch does: of 0. and -0. the first is both
+    Str key = arena_str(e->arena, (Str){(const char *)number, sizeof number});
     Value *known = strmap_get(map, key);
     if (known)
         return known;

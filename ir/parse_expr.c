@@ -132,23 +132,22 @@ static Ast *parse_dict(Parser *p)
     while (p->token.kind != TOK_RBRACE) {
         Ast *key = parse_exp(p, LOWEST);
         parser_expect(p, TOK_COLON);
-        Ast *value = parse_exp(p, LOWEST);
-        if (value->kind == AST_LIST_COMP) { // {k: v for x in y}
-            Ast *c = ast_new(p, AST_DICT_COMP, (Token){.start = key->start, .end = key->end});
-            ast_add(p, c, key);
-            for (uint32_t i = 0; i < 3; i++)
-                ast_add(p, c, value->kids[i]);
-            parser_expect(p, TOK_RBRACE);
-            return c;
-        }
         ast_add(p, a, key);
-        ast_add(p, a, value);
+        ast_add(p, a, parse_exp(p, LOWEST));
         if (!parser_accept(p, TOK_COMMA))
             break;
     }
     a->end = p->token.end;
     parser_expect(p, TOK_RBRACE);
-    return a;
+    if (a->count != 2 || a->kids[1]->kind != AST_LIST_COMP)
+        return a;
+    // {k: v for x in y}; PyTorch takes {k: [v for x in y]} for the same.
+    Ast *key = a->kids[0], *value = a->kids[1];
+    Ast *c = ast_new(p, AST_DICT_COMP, (Token){.start = key->start, .end = key->end});
+    ast_add(p, c, key);
+    for (uint32_t i = 0; i < 3; i++)
+        ast_add(p, c, value->kids[i]);
+    return c;
 }
 
 static Ast *parse_paren(Parser *p)
