@@ -157,6 +157,19 @@ static Status run_hook(Instance *i, const Code *hook, const IValue *args, uint32
 
 // ---- calls
 
+// The same tensor, strides and all, over memory of its own.
+static Status tensor_apart(Lane *lane, const Tensor *t, Tensor **out)
+{
+    Storage *s;
+    size_t bytes = view_bytes(&t->view);
+    TRY(storage_new(lane, bytes, &s));
+    if (bytes)
+        memcpy(s->data, t->view.data, bytes);
+    Status status = tensor_of_storage(lane, s, &t->view, 0, out);
+    storage_release(s);
+    return status;
+}
+
 // Results that lie in memory which is about to get its former content back move to memory of their own.
 static Status detach(Lane *lane, IValue *v)
 {
@@ -167,12 +180,7 @@ static Status detach(Lane *lane, IValue *v)
         Tensor *t = v->as.tensor, *copy;
         if (!t->storage->dirty)
             return ST_OK;
-        TRY(tensor_new(lane, tensor_dtype(t), t->view.ndim, t->view.size, &copy));
-        Status status = tensor_copy_into(lane, copy, t);
-        if (status != ST_OK) {
-            tensor_release(copy);
-            return status;
-        }
+        TRY(tensor_apart(lane, t, &copy));
         tensor_release(t);
         v->as.tensor = copy;
         return ST_OK;

@@ -141,15 +141,6 @@ static const char *plain_name(DType t)
     return t == DT_I64 ? "long int" : t == DT_I32 ? "int" : t == DT_F32 ? "float" : t == DT_F64 ? "double" : dot ? dot + 1 : name;
 }
 
-// PyTorch refuses to write where several elements are one, as in what expand gives.
-static bool overlaps_itself(const View *v)
-{
-    for (int d = 0; d < v->ndim; d++)
-        if (v->size[d] > 1 && v->stride[d] == 0)
-            return true;
-    return false;
-}
-
 static Status store(Lane *lane, Tensor *out, Tensor *result, bool resize, bool exact)
 {
     TRY(tensor_make_plain(lane, result));
@@ -168,9 +159,7 @@ static Status store(Lane *lane, Tensor *out, Tensor *result, bool resize, bool e
         }
         TRY(out_resize(lane, out, result->view.ndim, result->view.size));
     }
-    if (overlaps_itself(&out->view))
-        return op_raise("unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
-                        "Please clone() the tensor before performing the operation.");
+    TRY(check_written(out));
     TRY(tensor_make_writable(out));
     return tensor_copy_into(lane, out, result);
 }

@@ -126,6 +126,37 @@ bool view_is_dense(const View *v)
     return true;
 }
 
+// PyTorch looks at strides of 0 only; whatever else may overlap passes.
+static bool shares_elements(const View *v)
+{
+    for (int d = 0; d < v->ndim; d++)
+        if (v->stride[d] == 0 && v->size[d] > 1)
+            return v->layout == LAYOUT_STRIDED;
+    return false;
+}
+
+Status check_written(const Tensor *out)
+{
+    if (!shares_elements(&out->view))
+        return ST_OK;
+    return op_raise("unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+                    "Please clone() the tensor before performing the operation.");
+}
+
+Status check_overlap(const Tensor *out, const Tensor *in)
+{
+    const View *a = &out->view, *b = &in->view;
+    if (out == in || out->storage != in->storage || !view_numel(a) || !view_numel(b) || !view_is_dense(a) || !view_is_dense(b))
+        return ST_OK;
+    const char *a_begin = a->data, *b_begin = b->data;
+    const char *a_end = a_begin + view_numel(a) * (int64_t)dtype_size((DType)a->dtype), *b_end = b_begin + view_numel(b) * (int64_t)dtype_size((DType)b->dtype);
+    bool same = a_begin == b_begin && a_end == b_end && a->ndim == b->ndim && memcmp(a->stride, b->stride, sizeof a->stride[0] * a->ndim) == 0;
+    if (same || a_begin >= b_end || b_begin >= a_end)
+        return ST_OK;
+    return op_raise("unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory location. "
+                    "Please clone() the tensor before performing the operation.");
+}
+
 Status format_strides(int64_t format, int ndim, const int64_t *size, int64_t *stride)
 {
     int spatial = format == FORMAT_CHANNELS_LAST ? 2 : format == FORMAT_CHANNELS_LAST_3D ? 3 : 0;

@@ -49,6 +49,10 @@ Status check_numel(int ndim, const int64_t *size);
 
 // Every element has its own place and the places are dense, in some order of the dimensions.
 bool view_is_dense(const View *v);
+// What PyTorch refuses to write to: a tensor that has elements in one place (stride 0); one that overlaps an operand
+// without being the same.
+Status check_written(const Tensor *out);
+Status check_overlap(const Tensor *out, const Tensor *in);
 // Strides of `size` in a memory format (not PRESERVE). ST_RAISED for a wrong number of dimensions.
 Status format_strides(int64_t format, int ndim, const int64_t *size, int64_t *stride);
 // Dense strides in the same order of dimensions as `like`: what torch.empty_like gives.

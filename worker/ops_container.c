@@ -239,6 +239,8 @@ OP_FN(op_delete)
 {
     ListObj *l = list_of(args[0]);
     uint32_t at;
+    if (!l->len)
+        return op_raise("pop index out of range");
     TRY(list_index(l, args[1].as.i, &at));
     list_erase(l, at);
     return ST_OK;

@@ -112,15 +112,27 @@ OP_FN(identity_int)
     return ST_OK;
 }
 
+static Status ret_rounded(double rounded, double whole, IValue *ret)
+{
+    if (!(fabs(rounded) < 0x1p63) && rounded != -0x1p63)
+        return op_raise("Cannot convert float %f to integer", whole);
+    *ret = value_int((int64_t)rounded);
+    return ST_OK;
+}
+
 OP_FN(floor_number)
 {
-    rets[0] = is_integral(args[0]) ? value_int(arg_int(args[0])) : value_int(int_of_double(floor(args[0].as.f)));
+    if (!is_integral(args[0]))
+        return ret_rounded(floor(args[0].as.f), args[0].as.f, &rets[0]);
+    rets[0] = value_int(arg_int(args[0]));
     return ST_OK;
 }
 
 OP_FN(ceil_number)
 {
-    rets[0] = is_integral(args[0]) ? value_int(arg_int(args[0])) : value_int(int_of_double(ceil(args[0].as.f)));
+    if (!is_integral(args[0]))
+        return ret_rounded(ceil(args[0].as.f), args[0].as.f, &rets[0]);
+    rets[0] = value_int(arg_int(args[0]));
     return ST_OK;
 }
 

@@ -2,6 +2,7 @@
 // argument of its schema is; the few operators whose arguments need more have a function of their own.
 #include "worker/ops_pointwise.h"
 
+#include "kernels/iter.h"
 #include "kernels/promote.h"
 
 #include <float.h>
@@ -295,6 +296,30 @@ static Status op_prelu(Lane *lane, Site *site, const IValue *args, IValue *rets)
     return status;
 }
 
+// Unlike other elementwise results, one of masked_fill is always contiguous.
+static Status op_masked_fill(Lane *lane, Site *site, const IValue *args, IValue *rets)
+{
+    PwCall c;
+    pw_fill(&c, site->op->data, args);
+    const View *self = &args[0].as.tensor->view, *mask = &args[1].as.tensor->view;
+    bool plain = self->layout == LAYOUT_STRIDED && mask->layout == LAYOUT_STRIDED;
+    if (!plain || (view_is_contiguous(self) && ((view_is_contiguous(mask) && view_same_shape(self, mask)) || mask->ndim == 0)))
+        return pw_finish(lane, site, &c, rets);
+    int ndim;
+    int64_t size[VIEW_MAX_DIMS];
+    if (!broadcast_shapes(self->ndim, self->size, mask->ndim, mask->size, &ndim, size)) {
+        c.in[0].value = args[1]; // the message names the mask's size first
+        c.in[1].value = args[0];
+        return pw_finish(lane, site, &c, rets);
+    }
+    Tensor *out;
+    TRY(tensor_new(lane, (DType)self->dtype, ndim, size, &out));
+    c.out = out;
+    Status status = pw_finish(lane, site, &c, rets);
+    tensor_release(out);
+    return status;
+}
+
 const OpBinding OPS_POINTWISE[] = {
     UNARY("abs", ABS, COMMON)
     UNARY("absolute", ABS, COMMON)
@@ -514,8 +539,8 @@ const OpBinding OPS_POINTWISE[] = {
     ROW("where.ScalarSelf", op_pw_row, P, WHERE, COMMON, "ctt")
     ROW("where.Scalar", op_pw_row, P, WHERE, COMMON, "ctt")
     ROW("where.self_out", op_pw_row, P, WHERE, COMMON, "ctto")
-    ROW("masked_fill.Scalar", op_pw_row, P, MASKED_FILL, SELF, "tcv")
-    ROW("masked_fill.Tensor", op_pw_row, P, MASKED_FILL, SELF, "tcv")
+    ROW("masked_fill.Scalar", op_masked_fill, P, MASKED_FILL, SELF, "tcv")
+    ROW("masked_fill.Tensor", op_masked_fill, P, MASKED_FILL, SELF, "tcv")
     ROW("masked_fill_.Scalar", op_pw_row, PW, MASKED_FILL, SELF, "wcv")
     ROW("masked_fill_.Tensor", op_pw_row, PW, MASKED_FILL, SELF, "wcv")
     {0},

@@ -335,6 +335,8 @@ static Status check_broadcast(const View *dst, const View *src)
 static Status copy_into(Lane *lane, Tensor *dst, Tensor *src)
 {
     TRY(check_broadcast(&dst->view, &src->view));
+    TRY(check_written(dst));
+    TRY(check_overlap(dst, src));
     if (dst->storage != src->storage || src == dst)
         return src == dst ? ST_OK : tensor_copy_into(lane, dst, src);
     Tensor *apart; // they may overlap

@@ -2,6 +2,8 @@
 // loop); the next ones compare signatures, take memory and run.
 #include "worker/pointwise.h"
 
+#include "worker/op_util.h"
+
 #include "kernels/copy.h"
 #include "kernels/promote.h"
 
@@ -495,6 +497,11 @@ Status pw_call(Lane *lane, Site *site, PwCall *c, Tensor **result)
 {
     if (c->out) {
         TRY(tensor_make_writable(c->out));
+        if (c->op != PW_MASKED_FILL)
+            TRY(check_written(c->out));
+        for (int k = 0; k < c->inputs; k++)
+            if (c->in[k].value.tag == TAG_TENSOR)
+                TRY(check_overlap(c->out, c->in[k].value.as.tensor));
         for (int k = 0; k < c->inputs; k++)
             if (c->in[k].value.tag == TAG_TENSOR && clashes(c->in[k].value.as.tensor, c->out))
                 return run_with_copies(lane, site, c, result);

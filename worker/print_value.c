@@ -14,7 +14,7 @@
 static void print_double(Buf *out, double v)
 {
     if (isnan(v))
-        buf_z(out, "nan");
+        buf_z(out, signbit(v) ? "-nan" : "nan"); // what x86 makes of 0 / 0 has the sign
     else if (isinf(v))
         buf_z(out, v < 0 ? "-inf" : "inf");
     else if (v == floor(v) && fabs(v) < 1e10)
@@ -31,7 +31,7 @@ static void print_double(Buf *out, double v)
 static void print_complex(Buf *out, const ComplexObj *c)
 {
     print_double(out, c->re);
-    if (!signbit(c->im) || isnan(c->im))
+    if (!signbit(c->im))
         buf_char(out, '+');
     print_double(out, c->im);
     buf_char(out, 'j');
@@ -228,6 +228,14 @@ static void print_dict(Buf *out, const DictObj *d)
     buf_char(out, '}');
 }
 
+static Str last_atom(Str name)
+{
+    size_t at = name.len;
+    while (at > 0 && name.ptr[at - 1] != '.')
+        at--;
+    return (Str){name.ptr + at, name.len - at};
+}
+
 void value_print(Buf *out, IValue v)
 {
     switch ((ValueTag)v.tag) {
@@ -245,7 +253,7 @@ void value_print(Buf *out, IValue v)
     case TAG_TUPLE: print_items(out, '(', v.as.tuple->items, v.as.tuple->len, ')'); break;
     case TAG_DICT: print_dict(out, v.as.dict); break;
     case TAG_OBJECT: buf_printf(out, "<" STR_FMT " object at %p>", STR_ARG(v.as.object->cls->name), (void *)v.as.object); break;
-    case TAG_ENUM: buf_printf(out, "Enum<" STR_FMT "." STR_FMT ">", STR_ARG(v.as.enumeration->cls->name), STR_ARG(v.as.enumeration->name)); break;
+    case TAG_ENUM: buf_printf(out, "Enum<" STR_FMT "." STR_FMT ">", STR_ARG(last_atom(v.as.enumeration->cls->name)), STR_ARG(v.as.enumeration->name)); break;
     case TAG_FUTURE: buf_z(out, "Future"); break;
     case TAG_GENERATOR: buf_z(out, "Generator"); break;
     }

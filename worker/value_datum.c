@@ -358,6 +358,19 @@ static Datum *datum_new(Arena *a, DatumKind kind)
     return d;
 }
 
+// Bytes from the first to the last element of a tensor that is copied as it lies, strides and all; 0 when gaps would
+// make most of them.
+static size_t span_as_it_lies(const View *v)
+{
+    int64_t span = 1, numel = view_numel(v);
+    if (numel == 0 || v->layout != LAYOUT_STRIDED)
+        return 0;
+    for (int d = 0; d < v->ndim; d++)
+        if (v->stride[d] < 0 || (span += (v->size[d] - 1) * v->stride[d]) > 4 * numel)
+            return 0;
+    return (size_t)span * dtype_size((DType)v->dtype);
+}
+
 static Status tensor_to_datum(Arena *arena, Tensor *t, Datum **out)
 {
     TRY(tensor_make_plain(t->storage->lane, t));
@@ -367,11 +380,13 @@ static Status tensor_to_datum(Arena *arena, Tensor *t, Datum **out)
     View v;
     view_assign(&v, &t->view);
     bool keep = t->is_constant && t->storage->shared;
-    size_t bytes = 0;
+    size_t span = span_as_it_lies(&v), bytes = span;
     uint8_t *copy = NULL;
     if (!keep) {
-        view_set_contiguous(&v, v.ndim, v.size);
-        bytes = (size_t)view_numel(&v) * dtype_size((DType)v.dtype);
+        if (!span) {
+            view_set_contiguous(&v, v.ndim, v.size);
+            bytes = (size_t)view_numel(&v) * dtype_size((DType)v.dtype);
+        }
         uint8_t *block = arena_alloc(arena, bytes + 64);
         if (!block)
             return ST_MEMORY;
@@ -385,6 +400,10 @@ static Status tensor_to_datum(Arena *arena, Tensor *t, Datum **out)
     (*out)->tensor = d;
     if (keep)
         return ST_OK;
+    if (span) {
+        memcpy(copy, t->view.data, span);
+        return ST_OK;
+    }
     Tensor *target;
     v.data = copy;
     TRY(tensor_borrow(t->storage->lane, &v, bytes, &target));
