@@ -2,12 +2,15 @@
 // what the conformance scripts compare with PyTorch, thousands of calls per process. runner.py is the other side.
 //
 // A line is PATH, METHOD and MODE, separated by tabs. MODE is o (the graph optimised, as in use) or p (the graph as it
-// is). The arguments are the items of the module's attribute `args_METHOD`, a tuple; without it there are none.
+// is), and t after it asks for the value as text, the way print writes it. The arguments are the items of the module's attribute `args_METHOD`, a tuple; without it there are none.
+// conformance_runner --check FOLDER … runs forward of every FOLDER/NAME.pt, both ways, and compares what is printed, and the
+// result or the end of the message, with NAME.expected; --write FOLDER … makes those files.
 // An answer is four numbers of 32 bits: status, and the bytes of message, printed text and value, which follow.
 #include "io/base/buf.h"
 #include "worker/model.h"
 #include "worker/tensor.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -173,7 +176,7 @@ static Status put_value(Lane *lane, Buf *b, IValue v, int depth)
 
 // ---- one call
 
-static Status call(Model *m, Lane *lane, Str method, Buf *value)
+static Status call(Model *m, Lane *lane, Str method, bool as_text, Buf *value)
 {
     Instance *instance;
     IValue tuple, result;
@@ -183,7 +186,10 @@ static Status call(Model *m, Lane *lane, Str method, Buf *value)
         const TupleObj *args = tuple.tag == TAG_TUPLE ? tuple.as.tuple : NULL;
         s = instance_call(instance, args ? args->items : NULL, args ? (int)args->len : 0, &result);
         if (s == ST_OK) {
-            s = put_value(lane, value, result, 0);
+            if (as_text)
+                value_print(value, result);
+            else
+                s = put_value(lane, value, result, 0);
             value_release(result);
         }
         instance_free(instance);
@@ -192,7 +198,7 @@ static Status call(Model *m, Lane *lane, Str method, Buf *value)
     return s;
 }
 
-static Status answer(const char *path, const char *method, bool plain, Buf *value, FILE *printed)
+static Status answer(const char *path, const char *method, const char *mode, Buf *value, FILE *printed)
 {
     Model *m;
     PackStore *packs = NULL;
@@ -200,14 +206,14 @@ static Status answer(const char *path, const char *method, bool plain, Buf *valu
     TRY(model_open(path, &m));
     Status s = pack_store_new(&packs);
     KernelContext kernels = {.packs = packs, .threads = 1};
-    ModelOptions options = {.method = method, .kernels = &kernels, .no_optimize = plain};
+    ModelOptions options = {.method = method, .kernels = &kernels, .no_optimize = mode[0] == 'p'};
     if (s == ST_OK)
         s = model_prepare(m, &options, true);
     if (s == ST_OK)
         s = lane_new(&kernels, program_types(model_program(m)), &lane);
     if (s == ST_OK) {
         lane->print_to = printed;
-        s = call(m, lane, str_of(method), value);
+        s = call(m, lane, str_of(method), mode[0] && mode[1] == 't', value);
     }
     if (lane)
         lane_free(lane);
@@ -226,8 +232,107 @@ static void reply(Status s, Str message, Str printed, Str value)
     fflush(stdout);
 }
 
-int main(void)
+// ---- goldens
+
+// What is printed, then the value after "= ", the message's last line after "! " or why it does not load after "? ".
+static Status outcome_text(const char *path, const char *mode, Buf *out)
 {
+    char *printed = NULL;
+    size_t printed_len = 0;
+    FILE *to = open_memstream(&printed, &printed_len);
+    Buf value = {0};
+    if (!to)
+        return status_no_memory(0);
+    status_clear();
+    Status s = answer(path, "forward", mode, &value, to);
+    fclose(to);
+    buf_bytes(out, printed, printed_len);
+    if (s == ST_OK) {
+        buf_z(out, "= ");
+        buf_str(out, buf_view(&value));
+    } else {
+        const char *text = status_message(), *last = text, *colon = strstr(text, ".pt: ");
+        for (const char *p = text; (p = strstr(p, "\nRuntimeError: ")); p++)
+            last = p + 1;
+        for (const char *p = text; (p = strstr(p, "\nbuiltins.")); p++)
+            last = p + 1;
+        buf_z(out, s == ST_RAISED ? "! " : "? ");
+        buf_z(out, s == ST_RAISED || !colon ? last : colon + 5);
+        while (out->len && out->ptr[out->len - 1] == '\n')
+            out->len--;
+    }
+    buf_char(out, '\n');
+    free(printed);
+    buf_free(&value);
+    return ST_OK;
+}
+
+static char *read_text(const char *path, size_t *len)
+{
+    FILE *f = fopen(path, "rb");
+    char *text = calloc(1, 1 << 20);
+    *len = f && text ? fread(text, 1, (1 << 20) - 1, f) : 0;
+    if (!f) {
+        free(text);
+        return NULL;
+    }
+    fclose(f);
+    return text;
+}
+
+static int golden(const char *path, bool write)
+{
+    char expected[4096];
+    int failures = 0;
+    snprintf(expected, sizeof expected, "%.*s.expected", (int)(strlen(path) - 3), path);
+    for (const char *mode = "ot"; mode; mode = *mode == 'o' ? "pt" : NULL) {
+        Buf got = {0};
+        size_t len = 0;
+        outcome_text(path, mode, &got);
+        FILE *f = write && *mode == 'o' ? fopen(expected, "wb") : NULL;
+        if (f) {
+            fwrite(got.ptr, 1, got.len, f);
+            fclose(f);
+        }
+        char *want = read_text(expected, &len);
+        if (!want || len != got.len || memcmp(want, got.ptr, len) != 0) {
+            printf("%s, %s:\nexpected\n%sgot\n%.*s\n", path, *mode == 'o' ? "optimised" : "as it is", want ? want : "(no file)\n", (int)got.len, got.ptr);
+            failures++;
+        }
+        free(want);
+        buf_free(&got);
+    }
+    return failures;
+}
+
+static int goldens(const char *folder, bool write)
+{
+    struct dirent **names;
+    int count = scandir(folder, &names, NULL, alphasort), failures = 0, tried = 0;
+    for (int i = 0; i < count; i++) {
+        size_t n = strlen(names[i]->d_name);
+        char path[2048];
+        if (n > 3 && strcmp(names[i]->d_name + n - 3, ".pt") == 0) {
+            snprintf(path, sizeof path, "%s/%s", folder, names[i]->d_name);
+            failures += golden(path, write);
+            tried++;
+        }
+        free(names[i]);
+    }
+    if (count >= 0)
+        free(names);
+    printf("%s: %d archives, %d differ\n", folder, tried, failures);
+    return failures || !tried;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 2 && (strcmp(argv[1], "--check") == 0 || strcmp(argv[1], "--write") == 0)) {
+        int failures = 0;
+        for (int i = 2; i < argc; i++)
+            failures += goldens(argv[i], argv[1][2] == 'w');
+        return failures ? 1 : 0;
+    }
     char *line = NULL;
     size_t capacity = 0;
     while (getline(&line, &capacity, stdin) > 0) {
@@ -242,7 +347,7 @@ int main(void)
         FILE *printed = open_memstream(&text, &text_len);
         Buf value = {0};
         status_clear();
-        Status s = answer(path, method, *mode == 'p', &value, printed);
+        Status s = answer(path, method, mode, &value, printed);
         fclose(printed);
         reply(s, str_of(s == ST_OK ? "" : status_message()), (Str){text, text_len}, s == ST_OK ? buf_view(&value) : (Str){"", 0});
         buf_free(&value);

@@ -87,9 +87,9 @@ class _Reader:
 
 class Answer:
     """status, message, printed (text), value (None unless OK)."""
-    def __init__(self, status, message="", printed="", raw=b""):
+    def __init__(self, status, message="", printed="", raw=b"", as_text=False):
         self.status, self.message, self.printed = status, message, printed
-        self.value = _Reader(raw).value() if raw else None
+        self.value = raw.decode("utf-8", "replace") if as_text else _Reader(raw).value() if raw else None
 
 
 class Runner:
@@ -120,15 +120,15 @@ class Runner:
             n -= len(part)
         return b"".join(parts)
 
-    def call(self, path, method, plain=False):
+    def call(self, path, method, plain=False, as_text=False):
         if not self.process:
             self._start()
         try:
-            self.process.stdin.write(f"{path}\t{method}\t{'p' if plain else 'o'}\n".encode())
+            self.process.stdin.write(f"{path}\t{method}\t{'p' if plain else 'o'}{'t' if as_text else ''}\n".encode())
             self.process.stdin.flush()
             status, message, printed, value = struct.unpack("=4I", self._read(16))
             message, printed = (self._read(n).decode("utf-8", "replace") for n in (message, printed))
-            return Answer(status, message, printed, self._read(value))
+            return Answer(status, message, printed, self._read(value), as_text)
         except TimeoutError:
             self.close()
             return Answer(HUNG, f"no answer within {self.seconds} s")

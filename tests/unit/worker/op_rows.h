@@ -303,7 +303,7 @@ static int row_results(const char *name)
             return 0;
     static const char *const two[] = {"aten::max.dim", "aten::min.dim", "aten::aminmax", "aten::var_mean", "aten::std_mean", "aten::cummax",
                                       "aten::cummin", "aten::topk", "aten::kthvalue", "aten::median.dim", "aten::divmod", "aten::modf", "aten::frexp", "aten::native_dropout",
-                                      "aten::max_pool1d_with", "aten::max_pool2d_with", "aten::max_pool3d_with", "aten::adaptive_max_pool", "torchvision::roi_pool", "torchvision::ps_roi_"};
+                                      "aten::max_pool1d_with", "aten::max_pool2d_with", "aten::max_pool3d_with", "aten::adaptive_max_pool", "torchvision::roi_pool"};
     for (size_t i = 0; i < sizeof two / sizeof *two; i++)
         if (strncmp(name, two[i], strlen(two[i])) == 0)
             return 2;
