@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "io/base/buf.h"
+#include "ir/schema.h"
 #include "kernels/copy.h"
 #include "worker/allocator.h"
 #include "worker/op.h"
@@ -291,29 +292,22 @@ static bool row_close(const char *a, const char *b)
     return *a == *b;
 }
 
-// Results an operator gives when nothing says otherwise.
+// How many results the operator's schema says it has.
 static int row_results(const char *name)
 {
-    if (strcmp(name, "aten::sort.values") == 0)
-        return 2;
-    static const char *const none[] = {"aten::extend.t", "aten::insert.t", "aten::remove.", "aten::reverse.t", "aten::clear.", "aten::sort.",
-                                       "aten::Delete.", "aten::update.", "aten::_set_item.str", "aten::manual_seed", "aten::_assert"};
-    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
-        if (strncmp(name, none[i], strlen(none[i])) == 0)
-            return 0;
-    static const char *const two[] = {"aten::max.dim", "aten::min.dim", "aten::aminmax", "aten::var_mean", "aten::std_mean", "aten::cummax",
-                                      "aten::cummin", "aten::topk", "aten::kthvalue", "aten::median.dim", "aten::divmod", "aten::modf", "aten::frexp", "aten::native_dropout",
-                                      "aten::max_pool1d_with", "aten::max_pool2d_with", "aten::max_pool3d_with", "aten::adaptive_max_pool", "torchvision::roi_pool"};
-    for (size_t i = 0; i < sizeof two / sizeof *two; i++)
-        if (strncmp(name, two[i], strlen(two[i])) == 0)
-            return 2;
-    if (strcmp(name, "aten::sort") == 0)
-        return 2;
-    if (strncmp(name, "aten::native_", strlen("aten::native_")) == 0 && strstr(name, "_norm"))
-        return 3;
-    if (strcmp(name, "aten::_unique2") == 0 || strcmp(name, "aten::unique_consecutive") == 0)
-        return 3;
-    return strcmp(name, "aten::partition") == 0 || strcmp(name, "aten::rpartition") == 0 ? 3 : 1;
+    for (int i = 0; i < op_table_rows(); i++) {
+        const char *end = strcmp(op_table_row_name(i), name) == 0 ? strstr(op_table_row_signature(i), ") -> ") : NULL;
+        if (!end)
+            continue;
+        const char *at = end + strlen(") -> ");
+        int n = at[0] == '(' && at[1] == ')' ? 0 : 1, depth = 0;
+        for (bool list = *at == '('; list && n && *at; at++) {
+            depth += (*at == '(') - (*at == ')');
+            n += *at == ',' && depth == 1;
+        }
+        return n || !strstr(name, "_out") ? n : 1; // a list of out= tensors is shown
+    }
+    return 1;
 }
 
 static bool row_run(Lane *lane, const OpRow *row)
