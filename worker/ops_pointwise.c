@@ -46,6 +46,29 @@ Status op_pw_row(Lane *lane, Site *site, const IValue *args, IValue *rets)
     return pw_finish(lane, site, &c, rets);
 }
 
+// where and masked_fill: the condition is of bool (uint8 is an old form of it), and a value must become self's type.
+static Status check_condition(const Site *site, const IValue *args)
+{
+    const PwRow *row = site->op->data;
+    bool fills = row->op == PW_MASKED_FILL;
+    DType condition = tensor_dtype(args[fills ? 1 : 0].as.tensor);
+    if (condition != DT_BOOL && condition != DT_U8)
+        return fills ? op_raise("masked_fill_ only supports boolean masks, but got mask with dtype %s", dtype_torch_name(condition))
+                     : op_raise("where expected condition to be a boolean tensor, but got a tensor with dtype %s", dtype_torch_name(condition));
+    if (fills && args[2].tag == TAG_TENSOR && args[2].as.tensor->view.ndim)
+        return op_raise("masked_fill_ only supports a 0-dimensional value tensor, but got tensor with %d dimension(s).", args[2].as.tensor->view.ndim);
+    DType self = tensor_dtype(args[0].as.tensor);
+    bool complex_value = fills && (args[2].tag == TAG_COMPLEX || (args[2].tag == TAG_TENSOR && dtype_is_complex(tensor_dtype(args[2].as.tensor))));
+    if (complex_value && !dtype_is_complex(self))
+        return op_raise("value cannot be converted to type %s without overflow", self == DT_F32 ? "float" : self == DT_F64 ? "double" : self == DT_I64 ? "int64_t" : "int");
+    return ST_OK;
+}
+static Status op_conditional(Lane *lane, Site *site, const IValue *args, IValue *rets)
+{
+    TRY(check_condition(site, args));
+    return op_pw_row(lane, site, args, rets);
+}
+
 static bool is_bool(IValue v) { return v.tag == TAG_BOOL || (v.tag == TAG_TENSOR && v.as.tensor->view.dtype == DT_BOOL); }
 
 static Status op_neg(Lane *lane, Site *site, const IValue *args, IValue *rets)
@@ -299,6 +322,7 @@ static Status op_prelu(Lane *lane, Site *site, const IValue *args, IValue *rets)
 // Unlike other elementwise results, one of masked_fill is always contiguous.
 static Status op_masked_fill(Lane *lane, Site *site, const IValue *args, IValue *rets)
 {
+    TRY(check_condition(site, args));
     PwCall c;
     pw_fill(&c, site->op->data, args);
     const View *self = &args[0].as.tensor->view, *mask = &args[1].as.tensor->view;
@@ -534,14 +558,14 @@ const OpBinding OPS_POINTWISE[] = {
     ROW("addcdiv", op_pw_row, P, ADDCDIV, COMMON, "tttn")
     ROW("addcdiv_", op_pw_row, PW, ADDCDIV, COMMON, "wttn")
     ROW("addcdiv.out", op_pw_row, P, ADDCDIV, COMMON, "tttno")
-    ROW("where.self", op_pw_row, P, WHERE, COMMON, "ctt")
-    ROW("where.ScalarOther", op_pw_row, P, WHERE, COMMON, "ctt")
-    ROW("where.ScalarSelf", op_pw_row, P, WHERE, COMMON, "ctt")
-    ROW("where.Scalar", op_pw_row, P, WHERE, COMMON, "ctt")
-    ROW("where.self_out", op_pw_row, P, WHERE, COMMON, "ctto")
+    ROW("where.self", op_conditional, P, WHERE, COMMON, "ctt")
+    ROW("where.ScalarOther", op_conditional, P, WHERE, COMMON, "ctt")
+    ROW("where.ScalarSelf", op_conditional, P, WHERE, COMMON, "ctt")
+    ROW("where.Scalar", op_conditional, P, WHERE, COMMON, "ctt")
+    ROW("where.self_out", op_conditional, P, WHERE, COMMON, "ctto")
     ROW("masked_fill.Scalar", op_masked_fill, P, MASKED_FILL, SELF, "tcv")
     ROW("masked_fill.Tensor", op_masked_fill, P, MASKED_FILL, SELF, "tcv")
-    ROW("masked_fill_.Scalar", op_pw_row, PW, MASKED_FILL, SELF, "wcv")
-    ROW("masked_fill_.Tensor", op_pw_row, PW, MASKED_FILL, SELF, "wcv")
+    ROW("masked_fill_.Scalar", op_conditional, PW, MASKED_FILL, SELF, "wcv")
+    ROW("masked_fill_.Tensor", op_conditional, PW, MASKED_FILL, SELF, "wcv")
     {0},
 };

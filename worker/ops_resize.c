@@ -1,5 +1,6 @@
 // Operator bindings: resizing, grids, and moving elements between channels and space.
 // Rows are found by name in worker/op.c.
+#include "worker/op_util.h"
 #include "worker/ops_heavy.h"
 
 #include <string.h>
@@ -90,7 +91,8 @@ static Status regroup(Lane *lane, Tensor *x, int split_ndim, const int64_t *spli
     s = tensor_reshaped(lane, moved, ndim, size, &parts);
     tensor_release(moved);
     TRY(s);
-    s = tensor_contiguous(lane, parts, &out); // a view when a factor was 1
+    s = parts->storage == x->storage ? tensor_copy_as(lane, parts, tensor_dtype(x), FORMAT_CONTIGUOUS, &out) // a view when a factor was 1
+                                     : tensor_contiguous(lane, parts, &out);
     tensor_release(parts);
     TRY(s);
     rets[0] = value_tensor_take(out);

@@ -158,10 +158,12 @@ OP_GLOBAL(op_view_flatten)
 
 OP_FN(op_ravel)
 {
-    int64_t size[1] = {-1};
-    Tensor *t = args[0].as.tensor;
-    size[0] = tensor_numel(t);
-    return reshape_to(lane, t, 1, size, rets);
+    Tensor *packed; // not reshape: the result is contiguous
+    TRY(tensor_contiguous(lane, args[0].as.tensor, &packed));
+    int64_t size = tensor_numel(packed);
+    Status status = reshape_to(lane, packed, 1, &size, rets);
+    tensor_release(packed);
+    return status;
 }
 
 OP_FN(op_unflatten)
@@ -438,7 +440,7 @@ static Status expand_to(Lane *lane, Tensor *t, int n, int64_t *size, IValue *ret
                             (long long)size[d], (long long)have, d, size_text(wanted, n).text, size_text(v->size, v->ndim).text);
         if (size[d] < 0)
             return op_raise("The expanded size of the tensor (%lld) isn't allowed in a leading, non-existing dimension %d", (long long)size[d], d);
-        stride[d] = have != size[d] ? 0 : from >= 0 ? v->stride[from] : after;
+        stride[d] = have != size[d] || v->ndim == 0 ? 0 : from >= 0 ? v->stride[from] : after;
         after = next_stride(stride[d], size[d]);
     }
     TRY(check_numel(n, size));

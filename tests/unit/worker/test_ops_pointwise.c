@@ -2,6 +2,10 @@
 #include "op_rows.h"
 
 static const OpRow unary_rows[] = {
+    {"aten::where.self; f32[1]; f32[1]; f32[1]", "! where expected condition to be a boolean tensor, but got a tensor with dtype Float"},
+    {"aten::where.self; u8[2]; f32[2]; 5.0", "f32[2](1) {5, 1}"},
+    {"aten::masked_fill.Tensor; f32[1]; bool[1]; f32[1]", "! masked_fill_ only supports a 0-dimensional value tensor, but got tensor with 1 dimension(s)."},
+    {"aten::masked_fill.Scalar; f32[1]; bool[1]; 1j", "! value cannot be converted to type float without overflow"},
     {"aten::abs; f32[7]{-2.5, -0.75, -0, 0.5, 1, 2.5, nan}", "~f32[7](1) {2.5, 0.75, 0, 0.5, 1, 2.5, nan}"},
     {"aten::neg; f32[7]{-2.5, -0.75, -0, 0.5, 1, 2.5, nan}", "~f32[7](1) {2.5, 0.75, 0, -0.5, -1, -2.5, nan}"},
     {"aten::sign; f32[7]{-2.5, -0.75, -0, 0.5, 1, 2.5, nan}", "f32[7](1) {-1, -1, 0, 1, 1, 1, 0}"},

@@ -2,6 +2,8 @@
 #include "op_rows.h"
 
 static const OpRow rows[] = {
+    {"aten::ravel; f32[2,3].t", "f32[6](1) {0, 3, 1, 4, 2, 5}"},
+    {"aten::expand_as; f32[]{3}; f32[1,1]", "f32[1, 1](0, 0) {3}"},
     {"aten::view; f32[2,6]; [3, 4]", "f32[3, 4](4, 1) {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}"},
     {"aten::view; f32[2,6]; [-1, 4]", "f32[3, 4](4, 1) {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}"},
     {"aten::view; f32[2,6]; [5, 2]", "! shape '[5, 2]' is invalid for input of size 12"},
