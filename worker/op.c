@@ -10,6 +10,7 @@
 enum { TABLE_SLOTS = 1 << 14 }; // more than twice the rows of ops.def
 
 static const OpBinding *const families[] = {
+    OPS_LOSS, OPS_NLL,
     OPS_FACTOR, OPS_SOLVE, OPS_SPECTRUM,
     OPS_SCALAR, OPS_CONTAINER, OPS_STRING, OPS_VIEW,      OPS_CREATE, OPS_INDEX, OPS_POINTWISE, OPS_REDUCE,
     OPS_MATMUL, OPS_CONV,      OPS_NORM,   OPS_RNN,       OPS_ATTENTION, OPS_RANDOM, OPS_FUSED, OPS_MISC,
