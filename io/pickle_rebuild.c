@@ -154,7 +154,7 @@ static Status strided_tensor(Machine *m, Datum *args, Datum **out, DatumTensor *
     d->tensor = t;
     *out = d;
     *tensor = t;
-    return check_bounds(m, t);
+    return t->dtype == DT_QU4X2 ? ST_OK : check_bounds(m, t);
 }
 
 static Status bool_arg(Machine *m, Datum *d, bool *out)
@@ -169,6 +169,8 @@ static Status plain_tensor(Machine *m, Datum *args, Datum **out)
 {
     DatumTensor *t;
     TRY(strided_tensor(m, args, out, &t));
+    if (t->dtype == DT_QU4X2)
+        return pickle_fail(m, "a tensor of quint4x2 has no quantizer");
     TRY(bool_arg(m, args->items[4], &t->requires_grad));
     Datum *metadata = args->count > 6 ? args->items[6] : &datum_none;
     if (metadata->kind != DATUM_DICT)
@@ -215,11 +217,40 @@ static Status quantizer(Machine *m, Datum *q, int ndim, DatumQuantizer *out)
 // One scale and one zero point per index of the axis.
 static Status check_channels(Machine *m, const DatumTensor *t, const DatumQuantizer *q)
 {
+    if (q->scales && (q->scales->tensor->quantizer || q->zero_points->tensor->quantizer))
+        return pickle_fail(m, "the scales of a tensor are quantised themselves");
     if (q->scales && (datum_tensor_numel(q->scales->tensor) != t->size[q->axis] ||
                       datum_tensor_numel(q->zero_points->tensor) != t->size[q->axis]))
         return pickle_fail(m, "a tensor quantised per channel has %lld channels, %lld scales and %lld zero points",
                            (long long)t->size[q->axis], (long long)datum_tensor_numel(q->scales->tensor),
                            (long long)datum_tensor_numel(q->zero_points->tensor));
+    return ST_OK;
+}
+
+// Two elements lie in one byte, the first in the low half. Here each gets a byte of its own.
+static Status unpack_halves(Machine *m, DatumTensor *t)
+{
+    bool empty;
+    TRY(check_numel(m, t->size, t->ndim, 1, &empty));
+    int64_t count = 1, expected = 1;
+    for (int i = t->ndim - 1; i >= 0; i--) {
+        if (t->size[i] > 1 && t->stride[i] != expected)
+            return pickle_fail(m, "a tensor of quint4x2 is not contiguous");
+        expected *= t->size[i] > 1 ? t->size[i] : 1;
+        count *= t->size[i];
+    }
+    DatumStorage *packed = t->storage, *s = ARENA_NEW(m->u->arena, DatumStorage);
+    if (t->offset || (uint64_t)(count + 1) / 2 > packed->size || !packed->data)
+        return pickle_fail(m, "a tensor of quint4x2 has %lld elements, its storage %llu bytes", (long long)count, (unsigned long long)packed->size);
+    uint8_t *bytes = arena_alloc(m->u->arena, (size_t)count + 1);
+    *s = *packed;
+    s->size = (uint64_t)count;
+    s->data = bytes;
+    s->mapped = false;
+    s->id = m->u->storage_count++;
+    for (int64_t i = 0; i < count; i++)
+        bytes[i] = packed->data[i / 2] >> (i % 2 * 4) & 15;
+    t->storage = s;
     return ST_OK;
 }
 
@@ -230,6 +261,8 @@ static Status quantised_tensor(Machine *m, Datum *args, Datum **out)
     if (args->count < 6 || dtype_category(t->dtype) != DT_QUANTISED)
         return pickle_fail(m, "a quantised tensor lacks its quantizer or quantised storage");
     DatumQuantizer *q = ARENA_NEW(m->u->arena, DatumQuantizer);
+    if (t->dtype == DT_QU4X2)
+        TRY(unpack_halves(m, t));
     TRY(quantizer(m, args->items[4], t->ndim, q));
     TRY(check_channels(m, t, q));
     t->quantizer = q;

@@ -160,7 +160,9 @@ static void bind_object(Binder *b, Datum *d, int depth)
     if (d->state)
         bind(b, d->state, depth + 1);
     bool restores_itself = class_method(c, STR("__getstate__")) && class_method(c, STR("__setstate__"));
-    if (c->kind != CLASS_BUILTIN && !restores_itself)
+    if (c->kind == CLASS_BUILTIN)
+        unpack_state(p, d, b->where);
+    if (c->attr_count && !restores_itself)
         bind_attributes(b, d, c);
 }
 

@@ -279,6 +279,7 @@ ClassDef *builtin_class(Program *p, Str name)
         ARENA_PUSH(p->arena, c->methods, c->method_count, f);
         strmap_put(&c->method_index, p->arena, f->name, f);
     }
+    declare_packed(c, rest);
     return c;
 }
 

@@ -62,6 +62,8 @@ ClassDef *find_class(Program *p, Str qualified_name);                // NULL: no
 Function *find_function(Program *p, Str qualified_name);             // NULL: no such function
 const Definition *find_definition(Program *p, Str qualified_name);
 ClassDef *import_class(Program *p, Str name, const Definition *def); // classes.c
+void declare_packed(ClassDef *c, Str name);  // attributes of a builtin class, from what follows "__torch__.torch.classes."
+void unpack_state(Program *p, Datum *d, const char *where); // state of an object of one -> dict of those attributes
 ClassDef *builtin_class(Program *p, Str name); // a class that is no source: __torch__.torch.classes.…
 Function *new_function(Program *p, ClassDef *cls, Str name, const Ast *def, const Source *source);
 void ensure_compiled(Program *p, Function *f, const Source *from, Loc loc);

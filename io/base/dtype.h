@@ -22,6 +22,7 @@
     X(QI8, 12, 1, DT_QUANTISED, "QInt8", "qint8")                                                                      \
     X(QU8, 13, 1, DT_QUANTISED, "QUInt8", "quint8")                                                                    \
     X(QI32, 14, 4, DT_QUANTISED, "QInt32", "qint32")                                                                   \
+    X(QU4X2, 16, 1, DT_QUANTISED, "QUInt4x2", "quint4x2") /* unpacked: a byte per element */                             \
     X(BF16, 15, 2, DT_FLOATING, "BFloat16", "bfloat16")                                                                \
     X(U16, 27, 2, DT_INTEGRAL, "UInt16", "uint16")                                                                     \
     X(U32, 28, 4, DT_INTEGRAL, "UInt32", "uint32")                                                                     \
