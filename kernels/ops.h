@@ -190,4 +190,23 @@ typedef struct AttentionParams {
 } AttentionParams;
 extern const KernelOp kernel_attention;
 
+// Quantised convolution, or linear layer when the weight has two dimensions: exact sums of
+// (x - zero point) * (w - zero point) in 32 bits, then y = sum * (x scale * w scale) + bias as float32 (to_float), or
+// round((sum + bias / (x scale * w scale)) * (x scale * w scale / y scale)) + zero point, the intermediate values being
+// float32 (torchscript.md §15.8).
+// Inputs: x QU8 or QI8 [N, C, spatial…] or […, K]; weight QI8 or QU8, as for kernel_conv, or [N, K]; scales float64 and zero
+// points int64, one per output channel, both given or both absent; bias float32 or absent; numbers float64 [4]: scale and
+// zero point of x, of y. Output: x's dtype or float32, channels-last strides (linear: contiguous).
+typedef struct QuantConvParams {
+    int64_t stride[SPATIAL_MAX], dilation[SPATIAL_MAX], padding[SPATIAL_MAX], output_padding[SPATIAL_MAX];
+    int64_t groups;
+    double weight_scale; // when there is one for all channels
+    int64_t weight_zero_point;
+    int32_t transposed;
+    int32_t relu;
+    int32_t to_float;
+    int32_t unused;
+} QuantConvParams;
+extern const KernelOp kernel_quant_conv;
+
 #endif

@@ -40,6 +40,8 @@ KERNEL_VARIANT(c_layer_norm);
 KERNEL_VARIANT(ref_layer_norm);
 KERNEL_VARIANT(c_group_norm);
 KERNEL_VARIANT(ref_group_norm);
+KERNEL_VARIANT(q_conv);
+KERNEL_VARIANT(q_ref);
 KERNEL_VARIANT(c_softmax);
 KERNEL_VARIANT(ref_softmax);
 
