@@ -198,9 +198,23 @@ static void add_interface_method(CodeSet *set, Str name)
     ARENA_PUSH(set->arena, set->interface_methods, set->interface_method_count, name);
 }
 
+// A method of packed parameters is an operator (ops_quant_linear.c) that finds its name in the node.
+static void lower_builtin_method(Lowering *l, const Node *n)
+{
+    CodeSite site = {.node = n, .op = op_find(STR("torch.classes::method")), .arg_count = n->input_count, .ret_count = n->output_count};
+    Code *code = l->code;
+    ARENA_PUSH(l->arena, code->sites, code->site_count, site);
+    uint32_t index = code->site_count - 1;
+    emit_plain(l, INSN_OP, n)->aux = index;
+}
+
 static void lower_call_method(Lowering *l, const Node *n)
 {
     const Type *t = n->inputs[0]->type;
+    if (t->kind == TYPE_CLASS && t->cls && t->cls->kind == CLASS_BUILTIN && class_method(t->cls, n->name)) {
+        lower_builtin_method(l, n);
+        return;
+    }
     if (t->kind == TYPE_CLASS && t->cls) {
         const Function *f = class_method(t->cls, n->name);
         if (!f || !f->graph) {
@@ -607,13 +621,15 @@ static void print_operands(Buf *out, const Operand *o, uint32_t count)
             buf_printf(out, " %c%u%s", o[i] & OPERAND_CONSTANT ? 'c' : 'r', o[i] & OPERAND_INDEX, o[i] & OPERAND_DIES ? "!" : "");
 }
 
+static Str site_name(const Node *n) { return n->schema ? n->schema->full_name : n->name; }
+
 void code_print_linear(Buf *out, const Code *code)
 {
     for (uint32_t i = 0; i < code->insn_count; i++) {
         const Insn *insn = &code->insns[i];
         buf_printf(out, "%u: %s", i, insn_names[insn->kind]);
         if (insn->kind == INSN_OP)
-            buf_printf(out, " " STR_FMT, STR_ARG(code->sites[insn->aux].node->schema->full_name));
+            buf_printf(out, " " STR_FMT, STR_ARG(site_name(code->sites[insn->aux].node)));
         else if (insn->kind == INSN_JUMP || insn->kind == INSN_JUMP_FALSE || insn->kind == INSN_LOOP)
             buf_printf(out, " ->%u", insn->aux);
         print_operands(out, code->operands + insn->at, insn->n_in);

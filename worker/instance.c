@@ -2,6 +2,7 @@
 // changed.
 #include "worker/interp.h"
 #include "worker/model_parts.h"
+#include "worker/quant.h"
 #include "worker/tensor.h"
 
 #include "io/base/buf.h"
@@ -226,6 +227,8 @@ static Status run_method(Instance *i, IValue *args, uint32_t count, IValue *resu
         status = value_make_plain(i->lane, *result);
     if (status == ST_OK && !m->options.optimize.stateful && i->lane->dirty)
         status = detach(i->lane, result);
+    if (status == ST_OK)
+        status = value_dequantise(i->lane, result);
     if (status != ST_OK)
         value_release(*result);
     return status;

@@ -273,10 +273,10 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static Status run_profiled(Lane *lane, Site *site, const IValue *args, IValue *rets)
+static Status run_profiled(Lane *lane, Site *site, OpFn fn, const IValue *args, IValue *rets)
 {
     uint64_t start = now_ns();
-    Status status = site->op->fn(lane, site, args, rets);
+    Status status = fn(lane, site, args, rets);
     site->profile.nanoseconds += now_ns() - start;
     site->profile.calls++;
     return status;
@@ -292,16 +292,20 @@ static Status run_op(Machine *m, const Activation *f, const Insn *insn, const Op
         const IValue *v = operand_at(f, o[i]);
         value_copy(&args[i], v);
         if (v->tag >= TAG_FIRST_COUNTED)
-            look = look || v->tag == TAG_LIST || (v->tag == TAG_TENSOR && v->as.tensor->view.layout != LAYOUT_STRIDED);
+            look = look || v->tag == TAG_LIST || (v->tag == TAG_TENSOR && (v->as.tensor->view.layout != LAYOUT_STRIDED || v->as.tensor->quant));
     }
     if (!site->op)
         return status_fail(ST_UNSUPPORTED, "operator " STR_FMT " is not implemented", STR_ARG(site->node->schema->full_name));
-    if (look && !(site->op->flags & OP_PRIVATE_LAYOUT))
-        TRY(plain_arguments(m->lane, site, args, n));
+    OpFn fn = site->op->fn;
+    if (look) {
+        if (!(site->op->flags & OP_PRIVATE_LAYOUT))
+            TRY(plain_arguments(m->lane, site, args, n));
+        TRY(op_choose(site, args, n, &fn));
+    }
     if ((site->op->flags & OP_WRITES_ARG0) && args[0].tag == TAG_TENSOR)
         TRY(tensor_make_writable(args[0].as.tensor));
     m->lane->args = args;
-    Status status = m->profile ? run_profiled(m->lane, site, args, rets) : site->op->fn(m->lane, site, args, rets);
+    Status status = m->profile ? run_profiled(m->lane, site, fn, args, rets) : fn(m->lane, site, args, rets);
     m->lane->args = NULL;
     if (status != ST_OK)
         return status;

@@ -19,6 +19,7 @@ typedef struct Site {
     uint32_t last_use;        // bit i: argument i dies here; if also unique it may be overwritten
     uint8_t arg_count, ret_count;
     struct KernelCache *cache; // see kernel_cached in worker/op.h
+    const void *on_quant;     // the row of op_choose, once a quantised tensor came by
     void *user;               // anything else an operator keeps; freed by op->free_user
     SiteProfile profile;
 } Site;

@@ -15,6 +15,7 @@ enum {
     OP_PRIVATE_LAYOUT = 1, // takes tensors in private layouts; all others get plain ones
     OP_WRITES_ARG0 = 2,    // in-place on argument 0: the interpreter makes it writable first
     OP_OUT_CASTS = 4,      // its out= form (op_derived.c) takes tensors of other dtypes too; so do all elementwise operators
+    OP_QUANTISED = 8,      // knows quantised tensors; what the others do with them: ops_on_quant.c
 };
 
 typedef struct OpBinding {
@@ -31,9 +32,13 @@ extern const OpBinding OPS_LOSS[], OPS_NLL[], OPS_EMBED[], OPS_UNPOOL[], OPS_NN[
 extern const OpBinding OPS_SCALAR[], OPS_CONTAINER[], OPS_STRING[], OPS_VIEW[], OPS_CREATE[], OPS_INDEX[], OPS_POINTWISE[],
     OPS_REDUCE[], OPS_MATMUL[], OPS_CONV[], OPS_NORM[], OPS_RNN[], OPS_ATTENTION[], OPS_RANDOM[], OPS_FUSED[], OPS_MISC[],
     OPS_TENSOR[], OPS_SPLIT[], OPS_DICT[], OPS_COMPOSE[], OPS_PART[], OPS_EQUAL[], OPS_DROPOUT[], OPS_SAMPLE[],
-    OPS_MATH[], OPS_VIEW_COPY[], OPS_TRANSFORMER[], OPS_POOL[], OPS_RESIZE[], OPS_VISION[], OPS_SPECIAL[];
+    OPS_MATH[], OPS_VIEW_COPY[], OPS_TRANSFORMER[], OPS_POOL[], OPS_RESIZE[], OPS_VISION[], OPS_SPECIAL[],
+    OPS_QUANT[], OPS_QUANT_LINEAR[], OPS_QUANT_MATH[];
 const OpBinding *op_find(Str full_name);
 const OpBinding *op_find_bound(Str full_name); // only what has a row of its own, no forms derived from others
+// What runs when an argument may be a quantised tensor: changes *fn (the operator's own function) where quantised tensors
+// have another. ST_RAISED when the operator takes none. In ops_on_quant.c.
+Status op_choose(Site *site, const IValue *args, uint32_t n, OpFn *fn);
 
 // Runs `op` through the site's cache of prepared kernels: finds the one prepared for these signatures and parameters, or
 // prepares it; allocates the outputs (or reuses the dying input that the kernel may overwrite) and the scratch; runs.

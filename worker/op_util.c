@@ -4,6 +4,7 @@
 
 #include "kernels/copy.h"
 #include "kernels/half.h"
+#include "worker/quant.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -235,11 +236,16 @@ Status tensor_new_like(Lane *lane, const Tensor *like, DType dtype, int64_t form
         strides_like(v, stride);
     else
         TRY(format_strides(format, v->ndim, v->size, stride));
-    return tensor_new_strided(lane, dtype, v->ndim, v->size, stride, out);
+    TRY(tensor_new_strided(lane, dtype, v->ndim, v->size, stride, out));
+    if ((DType)v->dtype == dtype)
+        (*out)->quant = quant_retain(like->quant);
+    return ST_OK;
 }
 
 Status tensor_copy_as(Lane *lane, Tensor *t, DType dtype, int64_t format, Tensor **out)
 {
+    if (t->quant && tensor_dtype(t) != dtype)
+        return quant_raise_copy();
     TRY(tensor_make_plain(lane, t));
     Tensor *copy;
     TRY(tensor_new_like(lane, t, dtype, format, &copy));

@@ -52,6 +52,8 @@ static size_t value_bytes(IValue v)
 static Status fold_results(Lane *lane, Arena *arena, const IValue *rets, uint32_t count, size_t input_bytes, Datum **outputs)
 {
     for (uint32_t i = 0; i < count; i++) {
+        if (rets[i].tag == TAG_OBJECT)
+            return ST_DECLINED; // graphs hold no objects
         TRY(value_make_plain(lane, rets[i]));
         size_t bytes = value_bytes(rets[i]);
         if (bytes > FOLD_LIMIT && bytes > input_bytes)
@@ -66,7 +68,10 @@ static Status fold_call(Lane *lane, Arena *arena, const OpBinding *op, const Nod
     IValue rets[FOLD_RESULTS];
     Site site = {.op = op, .node = n, .arg_count = (uint8_t)n->input_count, .ret_count = (uint8_t)n->output_count};
     lane->args = NULL;
-    Status status = op->fn(lane, &site, args, rets);
+    OpFn fn = op->fn;
+    Status status = op_choose(&site, args, n->input_count, &fn);
+    if (status == ST_OK)
+        status = fn(lane, &site, args, rets);
     if (status == ST_OK) {
         status = fold_results(lane, arena, rets, n->output_count, input_bytes, outputs);
         for (uint32_t i = 0; i < n->output_count; i++)

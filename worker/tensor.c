@@ -7,6 +7,7 @@
 #include "worker/lane.h"
 #include "worker/op.h"
 #include "worker/op_util.h"
+#include "worker/quant.h"
 
 enum { STRUCT_TENSOR, STRUCT_STORAGE };
 
@@ -84,6 +85,7 @@ static Status tensor_struct_take(Storage *s, size_t offset_bytes, Tensor **out)
     t->requires_grad = t->is_constant = t->wrapped_number = false;
     t->storage = s;
     t->offset = 0;
+    t->quant = NULL;
     t->view.data = s->data ? (char *)s->data + offset_bytes : NULL;
     t->view.constant = false;
     t->prev_of_storage = NULL;
@@ -110,6 +112,7 @@ void tensor_free(Tensor *t)
             s->tensors = t->next_of_storage;
     }
     Allocator *a = s->lane->allocator;
+    quant_release(t->quant);
     storage_release(s);
     allocator_struct_free(a, STRUCT_TENSOR, t);
 }
@@ -179,6 +182,7 @@ Status tensor_view(Lane *lane, Tensor *base, int ndim, const int64_t *size, cons
     t->offset = offset;
     t->requires_grad = base->requires_grad;
     t->is_constant = base->is_constant;
+    t->quant = quant_retain(base->quant);
     t->view.dtype = base->view.dtype;
     t->view.ndim = (uint8_t)ndim;
     t->view.layout = LAYOUT_STRIDED;
@@ -226,6 +230,8 @@ static Status copy_contiguous(Lane *lane, Tensor *t, DType dtype, Tensor **out)
         tensor_release(copy);
         return status;
     }
+    if ((DType)t->view.dtype == dtype)
+        copy->quant = quant_retain(t->quant);
     *out = copy;
     return ST_OK;
 }
@@ -299,6 +305,8 @@ Status tensor_to_dtype(Lane *lane, Tensor *t, DType dtype, Tensor **out)
         *out = tensor_retain(t);
         return ST_OK;
     }
+    if (t->quant)
+        return quant_raise_copy();
     TRY(tensor_make_plain(lane, t));
     View like;
     view_assign(&like, &t->view);
@@ -317,6 +325,13 @@ Status tensor_item(Lane *lane, const Tensor *t, IValue *out)
     if (n != 1)
         return op_raise("a Tensor with %lld elements cannot be converted to Scalar", (long long)n);
     TRY(tensor_make_plain(lane, (Tensor *)(uintptr_t)t));
+    if (t->quant) {
+        Tensor *number;
+        TRY(tensor_dequantise(lane, (Tensor *)(uintptr_t)t, &number));
+        Status status = tensor_item(lane, number, out);
+        tensor_release(number);
+        return status;
+    }
     View from, to = {.ndim = 0, .layout = LAYOUT_STRIDED};
     view_assign(&from, &t->view);
     from.ndim = 0;

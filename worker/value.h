@@ -50,6 +50,7 @@ typedef struct Object Object;
 typedef struct ComplexObj ComplexObj;
 typedef struct EnumObj EnumObj;
 typedef struct FutureObj FutureObj;
+typedef struct Quant Quant; // worker/quant.h
 
 typedef struct IValue {
     uint8_t tag;
@@ -100,6 +101,7 @@ struct Tensor {
     Storage *storage;
     View view;            // view.data == storage->data + offset; kept in step by storage_make_writable
     int64_t offset;       // elements from the start of the storage
+    Quant *quant;         // of a quantised dtype: what its integers stand for; counted, NULL for all others
     Tensor *next_of_storage, *prev_of_storage; // ring-less list headed by storage->tensors, when that is tracked
 };
 
@@ -175,7 +177,8 @@ void value_print(Buf *out, IValue v);
 typedef struct ValueMemo ValueMemo;
 Status value_from_datum(struct Lane *lane, ValueMemo **memo, const Datum *d, const Type *type, IValue *out);
 void value_memo_free(ValueMemo *memo);
-// Copies into `arena` (tensors contiguous unless strided views of constants). Objects are refused: ST_DECLINED.
+// Copies into `arena` (tensors contiguous unless strided views of constants). Objects are refused (ST_DECLINED) but for
+// packed parameters.
 Status value_to_datum(Arena *arena, IValue v, Datum **out);
 
 #endif

@@ -1,6 +1,7 @@
 // Conversions between archive data (Datum) and values of a lane.
 // From a Datum: bytes of tensors are borrowed, identity is kept through a memo. To a Datum: for constant folding.
 #include "worker/lane.h"
+#include "worker/quant.h"
 #include "worker/tensor.h"
 
 #include <stdlib.h>
@@ -149,12 +150,27 @@ static Status resolve_bits(Lane *lane, const DatumTensor *d, Tensor **t)
     return ST_OK;
 }
 
+static Status tensor_from_datum(Lane *lane, ValueMemo *memo, const DatumTensor *d, IValue *out);
+
+static Status quant_from_datum(Lane *lane, ValueMemo *memo, const DatumQuantizer *d, Quant **out)
+{
+    if (!d->scales)
+        return quant_new(d->scale, d->zero_point, out);
+    IValue scales, zero_points;
+    TRY(tensor_from_datum(lane, memo, d->scales->tensor, &scales));
+    Status status = tensor_from_datum(lane, memo, d->zero_points->tensor, &zero_points);
+    if (status == ST_OK) {
+        status = quant_new_channels(lane, (uint8_t)d->scheme, scales.as.tensor, zero_points.as.tensor, d->axis, out);
+        value_release(zero_points);
+    }
+    value_release(scales);
+    return status;
+}
+
 static Status tensor_from_datum(Lane *lane, ValueMemo *memo, const DatumTensor *d, IValue *out)
 {
     if (d->sparse)
         return status_fail(ST_UNSUPPORTED, "sparse tensors are not supported");
-    if (d->quantizer)
-        return status_fail(ST_UNSUPPORTED, "quantised tensors are not supported");
     if (d->ndim > VIEW_MAX_DIMS)
         return status_fail(ST_UNSUPPORTED, "tensors of %d dimensions are not supported (limit %d)", d->ndim, VIEW_MAX_DIMS);
     if (!d->storage->data && datum_tensor_numel(d) != 0)
@@ -176,6 +192,13 @@ static Status tensor_from_datum(Lane *lane, ValueMemo *memo, const DatumTensor *
     TRY(tensor_of_storage(lane, s, &v, d->offset, &t));
     if (d->conj || d->neg) {
         Status status = resolve_bits(lane, d, &t);
+        if (status != ST_OK) {
+            tensor_release(t);
+            return status;
+        }
+    }
+    if (d->quantizer) {
+        Status status = quant_from_datum(lane, memo, d->quantizer, &t->quant);
         if (status != ST_OK) {
             tensor_release(t);
             return status;
@@ -243,7 +266,7 @@ static Status dict_from_datum(Lane *lane, ValueMemo *memo, const Datum *d, const
 static Status object_from_datum(Lane *lane, ValueMemo *memo, const Datum *d, IValue *out)
 {
     ClassDef *cls = d->cls;
-    if (!cls)
+    if (!cls || (cls->kind == CLASS_BUILTIN && !cls->attr_count))
         return status_fail(ST_UNSUPPORTED, "objects of class " STR_FMT " are not supported", STR_ARG(d->name));
     Object *o = object_new(cls);
     if (!o)
@@ -371,6 +394,22 @@ static size_t span_as_it_lies(const View *v)
     return (size_t)span * dtype_size((DType)v->dtype);
 }
 
+static Status tensor_to_datum(Arena *arena, Tensor *t, Datum **out);
+
+static Status quant_to_datum(Arena *arena, const Quant *q, const DatumQuantizer **out)
+{
+    DatumQuantizer *d = ARENA_NEW(arena, DatumQuantizer);
+    if (!d)
+        return ST_MEMORY;
+    *d = (DatumQuantizer){.scheme = q->scheme, .scale = q->scale, .zero_point = q->zero_point, .axis = q->axis};
+    if (q->scales) {
+        TRY(tensor_to_datum(arena, q->scales, &d->scales));
+        TRY(tensor_to_datum(arena, q->zero_points, &d->zero_points));
+    }
+    *out = d;
+    return ST_OK;
+}
+
 static Status tensor_to_datum(Arena *arena, Tensor *t, Datum **out)
 {
     TRY(tensor_make_plain(t->storage->lane, t));
@@ -398,6 +437,8 @@ static Status tensor_to_datum(Arena *arena, Tensor *t, Datum **out)
     *s = (DatumStorage){.dtype = (DType)v.dtype, .device = STR("cpu"), .size = keep ? t->storage->size : bytes, .data = keep ? t->storage->data : copy};
     *d = (DatumTensor){.storage = s, .dtype = (DType)v.dtype, .ndim = v.ndim, .size = sizes, .stride = strides, .offset = keep ? t->offset : 0, .requires_grad = t->requires_grad};
     (*out)->tensor = d;
+    if (t->quant)
+        TRY(quant_to_datum(arena, t->quant, &d->quantizer));
     if (keep)
         return ST_OK;
     if (span) {
@@ -439,6 +480,24 @@ static Status dict_to_datum(Arena *arena, const DictObj *dict, Datum *out)
     return ST_OK;
 }
 
+// Packed parameters are data: the same attributes as in an archive.
+static Status builtin_to_datum(Arena *arena, const Object *o, Datum **out)
+{
+    Datum *state = datum_new(arena, DATUM_DICT), *d = datum_new(arena, DATUM_OBJECT);
+    if (!state || !d)
+        return ST_MEMORY;
+    d->name = o->cls->name;
+    d->cls = o->cls;
+    d->state = state;
+    for (uint32_t i = 0; i < o->len; i++) {
+        Datum *value;
+        TRY(value_to_datum(arena, o->slots[i], &value));
+        datum_set_attr(d, arena, o->cls->attrs[i].name, value);
+    }
+    *out = d;
+    return ST_OK;
+}
+
 static Str device_text(Device d)
 {
     return d.kind == DEVICE_CUDA ? STR("cuda") : d.kind == DEVICE_META ? STR("meta") : STR("cpu");
@@ -471,6 +530,10 @@ Status value_to_datum(Arena *arena, IValue v, Datum **out)
         if ((*out = datum_new(arena, DATUM_DICT)))
             return dict_to_datum(arena, v.as.dict, *out);
         break;
+    case TAG_OBJECT:
+        if (v.as.object->cls->kind == CLASS_BUILTIN)
+            return builtin_to_datum(arena, v.as.object, out);
+        return status_fail(ST_DECLINED, "an object of class " STR_FMT " is not data", STR_ARG(v.as.object->cls->name));
     default: return status_fail(ST_DECLINED, "a value of tag %d is not data", v.tag);
     }
     return *out ? ST_OK : ST_MEMORY;

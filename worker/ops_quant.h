@@ -1,0 +1,36 @@
+// Shared by the bindings of quantised operators (ops_on_quant.c, ops_quant.c, ops_quant_linear.c, ops_quant_math.c, …).
+#ifndef TSB_WORKER_OPS_QUANT_H
+#define TSB_WORKER_OPS_QUANT_H
+
+#include "worker/op_util.h"
+#include "worker/quant.h"
+
+#define QROW(name, fn) {name, fn, OP_QUANTISED, NULL, quant_free_sites}
+
+// Runs another operator's own function, of one result, as part of one of the rows: `slot` is the place of its inline cache.
+enum { QUANT_SLOTS = 8 };
+Status quant_call(Lane *lane, Site *site, int slot, const char *name, int n, const IValue *args, IValue *ret);
+void quant_free_sites(void *user);
+
+// "Could not run 'aten::…' with arguments from the 'QuantizedCPU' backend."
+Status quant_refuse(const Site *site);
+// Per tensor, of bytes; ST_RAISED otherwise, naming the operator.
+Status quant_check_bytes(const Tensor *t, const char *name);
+// y = table[x] for every byte of x, quantised as q says.
+Status quant_table(Lane *lane, Tensor *x, const uint8_t table[256], Quant *q, Tensor **out);
+// y = f(x), element by element, quantised with scale and zero_point to x's dtype.
+Status quant_unary(Lane *lane, Tensor *x, float (*f)(const void *ctx, float x), const void *ctx, double scale, int64_t zero_point, Tensor **out);
+float quant_sigmoid(const void *ctx, float x);
+// Bounds are quantised first; None: no bound.
+Status quant_clamp(Lane *lane, Tensor *x, IValue lo, IValue hi, IValue *rets);
+
+// ---- packed parameters (ops_quant_linear.c): objects of builtin classes with the attributes of ir/packed.c
+
+// An attribute, borrowed.
+IValue packed_get(const Object *o, const char *name);
+// A new object of the class of result 0 of the site; values, in the order of the attributes, are taken.
+Status packed_new_take(const Site *site, IValue *values, uint32_t n, IValue *out);
+// act(x w^T + b) with x quantised on the way when it is float32 and the weight is not (reduce_range: to 7 bits).
+Status packed_linear_dynamic(Lane *lane, Site *site, Tensor *x, const Object *packed, bool reduce_range, bool relu, Tensor **out);
+
+#endif
