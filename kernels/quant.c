@@ -14,15 +14,15 @@ int32_t quantise_one(float x, float scale, int64_t zero_point, DType t)
 {
     float inverse = 1.0f / scale;
     double v = nearbyint((double)(x * inverse)) + (double)zero_point, lo = (double)quant_min(t), hi = (double)quant_max(t);
-    return v > lo ? (v < hi ? (int32_t)v : (int32_t)hi) : (int32_t)lo;
+    return v < hi ? (v > lo ? (int32_t)v : (int32_t)lo) : (int32_t)hi;
 }
 
 #define QUANTISE_LOOP(T)                                                                                               \
     ISA_INDEPENDENT                                                                                                    \
     for (int64_t i = 0; i < n; i++) {                                                                                  \
         float v = x[i] * inverse;                                                                                      \
-        v = v > lo ? v : lo;                                                                                           \
         v = v < hi ? v : hi;                                                                                           \
+        v = v > lo ? v : lo;                                                                                           \
         union { float f; int32_t i; } bits = {.f = v + ROUND_MAGIC};                                                   \
         ((T *)q)[i] = (T)(bits.i - 0x4b400000 + zero_point);                                                           \
     }
@@ -154,3 +154,13 @@ void byte_table_row(const uint8_t *x, const uint8_t table[256], uint8_t *y, int6
     for (int64_t i = 0; i < n; i++)
         y[i] = table[x[i]];
 }
+
+ISA_INLINE void scaled_add_body(const uint8_t *q, float scale, float bias, float *y, int64_t n)
+{
+    ISA_INDEPENDENT
+    for (int64_t i = 0; i < n; i++)
+        y[i] = (float)((double)scale * q[i] + (double)(y[i] + bias));
+}
+ISA_VARIANTS(scaled_add, (const uint8_t *q, float scale, float bias, float *y, int64_t n), (q, scale, bias, y, n))
+
+void scaled_bytes_add(const uint8_t *q, float scale, float bias, float *y, int64_t n) { scaled_add(q, scale, bias, y, n); }

@@ -17,7 +17,7 @@ static const OpBinding *const families[] = {
     OPS_TENSOR, OPS_SPLIT,     OPS_DICT,   OPS_COMPOSE, OPS_PART, OPS_EQUAL, OPS_DROPOUT,
     OPS_SAMPLE, OPS_MATH, OPS_VIEW_COPY, OPS_TRANSFORMER, OPS_POOL,      OPS_RESIZE, OPS_VISION,
     OPS_SPECIAL,
-    OPS_QUANT, OPS_QUANT_LINEAR, OPS_QUANT_MATH,
+    OPS_QUANT, OPS_QUANT_LINEAR, OPS_QUANT_MATH, OPS_QUANT_RNN, OPS_QUANT_EMBEDDING,
 };
 static const OpBinding *table[TABLE_SLOTS]; // built once, then read-only
 static pthread_once_t table_once = PTHREAD_ONCE_INIT;

@@ -20,8 +20,7 @@ static bool is_quantised(IValue v)
 
 Status quant_refuse(const Site *site)
 {
-    Str name = site->node ? site->node->schema->full_name : STR("this operator");
-    return op_raise("Could not run '" STR_FMT "' with arguments from the 'QuantizedCPU' backend.", STR_ARG(name));
+    return op_raise("Could not run '%s' with arguments from the 'QuantizedCPU' backend.", site->op->name);
 }
 
 Status quant_check_bytes(const Tensor *t, const char *name)
@@ -300,7 +299,14 @@ OP_FN(op_clamp_min) { return quant_clamp(lane, args[0].as.tensor, args[1], value
 OP_FN(op_clamp_max) { return quant_clamp(lane, args[0].as.tensor, value_none(), args[1], rets); }
 OP_FN(op_leaky_relu) { return same_quant(lane, args, f_leaky_relu, &(Unary){arg_double(args[1]), 0}, rets); }
 OP_FN(op_threshold) { return same_quant(lane, args, f_threshold, &(Unary){arg_double(args[1]), arg_double(args[2])}, rets); }
-OP_FN(op_gelu) { return same_quant(lane, args, args[1].tag == TAG_STR && str_is(str_of_value(args[1]), "tanh") ? f_gelu_tanh : f_gelu, NULL, rets); }
+OP_FN(op_gelu) // PyTorch's keeps the scale as float32
+{
+    bool by_tanh = args[1].tag == TAG_STR && str_is(str_of_value(args[1]), "tanh");
+    Tensor *x = args[0].as.tensor, *y;
+    TRY(quant_unary(lane, x, by_tanh ? f_gelu_tanh : f_gelu, NULL, (float)x->quant->scale, x->quant->zero_point, &y));
+    rets[0] = value_tensor_take(y);
+    return ST_OK;
+}
 OP_FN(op_elu)
 {
     if (arg_double(args[2]) != 1 || arg_double(args[3]) != 1)
@@ -454,8 +460,8 @@ static const OnQuant on_quant[] = {
     {"aten::max.dim", on_integers}, {"aten::min.dim", on_integers}, {"aten::reflection_pad1d", on_integers}, {"aten::reflection_pad2d", on_integers},
     {"aten::repeat", on_integers}, {"aten::roll", on_integers},
     // windows: exact on the distances from the zero point
-    {"aten::max_pool1d", on_whole}, {"aten::max_pool2d", on_whole}, {"aten::max_pool3d", on_whole}, {"aten::quantized_max_pool1d", on_whole},
-    {"aten::quantized_max_pool2d", on_whole}, {"aten::quantized_max_pool3d", on_whole}, {"aten::avg_pool2d", on_whole}, {"aten::avg_pool3d", on_whole},
+    {"aten::max_pool1d", on_whole}, {"aten::max_pool2d", on_whole}, {"aten::max_pool3d", on_whole}, 
+    {"aten::avg_pool2d", on_whole}, {"aten::avg_pool3d", on_whole},
     {"aten::adaptive_avg_pool2d", on_whole}, {"aten::adaptive_avg_pool3d", on_whole}, {"aten::_adaptive_avg_pool2d", on_whole},
     {"aten::_adaptive_avg_pool3d", on_whole}, {"aten::adaptive_avg_pool1d", on_whole}, {"aten::upsample_nearest1d", on_whole},
     {"aten::upsample_nearest1d.vec", on_whole}, {"aten::upsample_nearest2d", on_whole}, {"aten::upsample_nearest2d.vec", on_whole},
@@ -487,7 +493,9 @@ static const OnQuant *find(Str name)
 // Operators for which a quantised tensor is a value like any other.
 static bool takes_any(const Site *site, uint32_t i)
 {
-    const Schema *s = site->node->schema;
+    const Schema *s = site->node ? site->node->schema : NULL;
+    if (!s)
+        return false;
     const Type *t = i < s->arg_count ? s->args[i].type : NULL;
     while (t && (t->kind == TYPE_OPTIONAL || t->kind == TYPE_LIST))
         t = t->elem[0];
@@ -501,7 +509,7 @@ Status op_choose(Site *site, const IValue *args, uint32_t n, OpFn *fn)
         i++;
     if (i == n)
         return ST_OK;
-    Str name = site->node->schema->full_name;
+    Str name = str_of(site->op->name);
     if (site->op->flags & OP_QUANTISED || str_starts(name, STR("prim::")) || takes_any(site, i))
         return ST_OK;
     if (!site->on_quant) {

@@ -254,11 +254,11 @@ static Status brought_to(Lane *lane, Tensor *x, Quant *q, bool relu, Tensor **ou
     Tensor *moved;
     if (!relu && x->quant->scale == q->scale && x->quant->zero_point == q->zero_point)
         return tensor_int_view(lane, x, out);
-    float numbers[256];
     uint8_t table[256];
-    numbers_of_bytes(x, numbers);
-    for (int i = 0; i < 256; i++)
-        table[i] = (uint8_t)quantise_one(relu && numbers[i] < 0 ? 0 : numbers[i], (float)q->scale, q->zero_point, t);
+    for (int i = 0; i < 256; i++) {
+        float number = (float)((t == DT_QI8 ? (int8_t)i : i) - x->quant->zero_point) * (float)x->quant->scale;
+        table[i] = (uint8_t)quantise_one(relu && number < 0 ? 0 : number, (float)q->scale, q->zero_point, t);
+    }
     TRY(quant_table(lane, x, table, q, &moved));
     Status status = tensor_int_view(lane, moved, out);
     tensor_release(moved);
@@ -497,8 +497,12 @@ OP_FN(op_softmax) // qx, dim, scale, zero_point
 }
 OP_FN(op_prelu) // qx, weight, scale, zero_point
 {
-    IValue changed[2] = {value_none(), args[1]};
-    return through_numbers(lane, site, "aten::prelu", 2, changed, args, 2, rets);
+    Tensor *w;
+    TRY(tensor_dequantise(lane, args[1].as.tensor, &w));
+    IValue changed[2] = {value_none(), value_tensor_take(w)};
+    Status status = through_numbers(lane, site, "aten::prelu", 2, changed, args, 2, rets);
+    tensor_release(w);
+    return status;
 }
 OP_FN(op_matmul) // qa, qb, scale, zero_point
 {
@@ -602,6 +606,7 @@ static Status max_pool(Lane *lane, Site *site, const char *name, const IValue *a
 }
 OP_FN(op_max_pool1d) { return max_pool(lane, site, "aten::max_pool1d", args, rets); }
 OP_FN(op_max_pool2d) { return max_pool(lane, site, "aten::max_pool2d", args, rets); }
+OP_FN(op_max_pool3d) { return max_pool(lane, site, "aten::max_pool3d", args, rets); }
 
 #define NUMBERED(op)                                                                                                   \
     QROW("quantized::" #op, op_##op), QROW("quantized::" #op "_relu", op_##op##_relu), QROW("quantized::" #op ".out", op_##op##_out), \
@@ -623,5 +628,7 @@ const OpBinding OPS_QUANT_MATH[] = {
     QROW("quantized::leaky_relu", op_leaky_relu), QROW("quantized::elu", op_elu), QROW("quantized::celu", op_celu),
     QROW("quantized::relu6", op_relu6), QROW("quantized::threshold", op_threshold), QROW("quantized::clamp", op_clamp),
     QROW("quantized::dropout", op_dropout), QROW("quantized::max_pool1d", op_max_pool1d), QROW("quantized::max_pool2d", op_max_pool2d),
+    QROW("aten::quantized_max_pool1d", op_max_pool1d), QROW("aten::quantized_max_pool2d", op_max_pool2d),
+    QROW("aten::quantized_max_pool3d", op_max_pool3d),
     {0},
 };

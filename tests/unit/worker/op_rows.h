@@ -6,6 +6,7 @@
 //   1  2.5  nan  1+2j  True  None  'text'  cpu  [1, 2]  ('a', 1)  {'k': 2}   values; a number with a point is a float
 //   f32[3,4]              a tensor counting 0, 1, 2, …  (complex ones count 0, 1-1j, 2-2j, …)
 //   f32[2]{1.5, -2}       a tensor of these numbers (1+2j, 2j: complex);  f32[3,4].t  with its dimensions reversed
+//   qu8[2]{130, 7}@0.5,128  a quantised one of these integers: scale, zero point
 // Results: tensors as dtype[sizes](strides)+offset {elements}; several results are joined by " | "; an error is "! text",
 // of which the message must hold the text. "~" in front of a result: numbers may differ by 1e-6 of their size.
 // With "&" in front, argument 0 is shown after the call instead of the results.
@@ -23,6 +24,7 @@
 #include "kernels/copy.h"
 #include "worker/allocator.h"
 #include "worker/op.h"
+#include "worker/quant.h"
 #include "worker/random.h"
 
 #include <ctype.h>
@@ -34,7 +36,7 @@ typedef struct OpRow { const char *call, *result; } OpRow;
 
 static const struct { const char *name; DType dtype; } ROW_DTYPES[] = {
     {"bool", DT_BOOL}, {"u8", DT_U8}, {"i8", DT_I8}, {"i16", DT_I16}, {"i32", DT_I32}, {"i64", DT_I64}, {"f16", DT_F16},
-    {"bf16", DT_BF16}, {"f32", DT_F32}, {"f64", DT_F64}, {"c64", DT_C64}, {"c128", DT_C128},
+    {"qu8", DT_QU8}, {"qi8", DT_QI8}, {"qi32", DT_QI32}, {"bf16", DT_BF16}, {"f32", DT_F32}, {"f64", DT_F64}, {"c64", DT_C64}, {"c128", DT_C128},
 };
 enum { ROW_DTYPE_COUNT = sizeof ROW_DTYPES / sizeof *ROW_DTYPES };
 
@@ -84,6 +86,11 @@ static Tensor *row_tensor(Lane *lane, const char **at, DType dtype)
     assert_int_equal(tensor_new(lane, dtype, n, size, &t), ST_OK);
     assert_int_equal(copy_convert(&t->view, &wide->view), ST_OK);
     tensor_release(wide);
+    if (row_take(at, "@")) {
+        double scale = strtod(*at, (char **)at);
+        assert_true(row_take(at, ","));
+        assert_int_equal(quant_new(scale, strtoll(*at, (char **)at, 10), &t->quant), ST_OK);
+    }
     if (row_take(at, ".t"))
         for (int d = 0; d < n / 2; d++) {
             int64_t s = t->view.size[d], p = t->view.stride[d];
@@ -219,6 +226,10 @@ static void row_show_tensor(Lane *lane, Buf *out, Tensor *t)
             buf_printf(out, wide_print ? "%+.17gj" : "%+.9gj", z[1]);
     }
     buf_char(out, '}');
+    if (t->quant && quant_is_per_tensor(t->quant))
+        buf_printf(out, "@%.9g,%lld", t->quant->scale, (long long)t->quant->zero_point);
+    else if (t->quant)
+        buf_printf(out, "@channels of %lld", (long long)t->quant->axis);
     tensor_release(wide);
 }
 
@@ -328,7 +339,10 @@ static bool row_run(Lane *lane, const OpRow *row)
     if (*at)
         print_error("cannot read the call %s at: %s\n", row->call, at);
     Site site = {.op = op_find(str_of(name)), .arg_count = (uint8_t)n, .ret_count = (uint8_t)n_rets};
-    Status status = site.op ? site.op->fn(lane, &site, args, rets) : status_fail(ST_INTERNAL, "no operator %s", name);
+    OpFn fn = site.op ? site.op->fn : NULL;
+    Status status = site.op ? op_choose(&site, args, (uint32_t)n, &fn) : status_fail(ST_INTERNAL, "no operator %s", name);
+    if (status == ST_OK)
+        status = fn(lane, &site, args, rets);
     Buf got = {0};
     if (status != ST_OK) {
         buf_printf(&got, "! %s", status_message());
