@@ -197,8 +197,11 @@ static Status finish(Lane *lane, Site *site, const Row *row, Call *c, IValue *re
     bool positions = row->op == REDUCE_ARGMAX || row->op == REDUCE_ARGMIN;
     if (positions && row->results[0] == 's' && tensor_dtype(c->self) == DT_BOOL)
         return op_raise("%s(): does not support bool input", row->op == REDUCE_ARGMAX ? "argmax" : "argmin");
-    if (row->op == REDUCE_NANSUM && dtype_is_complex(tensor_dtype(c->self)))
+    DType self = tensor_dtype(c->self);
+    if (row->op == REDUCE_NANSUM && (dtype_is_complex(self) || (dtype_is_floating(self) && c->dtype != DT_INVALID && dtype_is_complex(c->dtype))))
         return op_raise("nansum does not support complex inputs");
+    if (row->op == REDUCE_NANSUM && dtype_is_floating(self) && c->dtype == DT_BOOL)
+        return op_raise("\"nansum_cpu\" not implemented for 'Bool'");
     Tensor *cast = NULL, *made[2] = {0};
     // Asked for a narrower category: the elements are converted first.
     if (c->dtype != DT_INVALID && dtype_category(c->dtype) < dtype_category(tensor_dtype(c->self))) {

@@ -88,6 +88,17 @@ IValue sequence_step(Sequence *q, const char *name, int n, const IValue *args, i
     return own[0];
 }
 
+IValue sequence_rewind(Sequence *q, SequenceMark mark, IValue result)
+{
+    if (q->status != ST_OK)
+        return value_none();
+    value_retain(result);
+    while (q->count > mark.count)
+        value_release(q->results[--q->count]);
+    q->next = mark.next;
+    return sequence_keep(q, ST_OK, result);
+}
+
 IValue sequence_ints(Sequence *q, int n, const int64_t *v)
 {
     IValue list = value_none();

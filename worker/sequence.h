@@ -23,6 +23,8 @@ typedef struct Sequence {
 // The binding's free_user must be sequence_free.
 Status sequence_begin(Sequence *q, Lane *lane, Site *site);
 Status sequence_end(Sequence *q);
+// ST_RAISED unless an earlier failure stands.
+#define sequence_raise(q, ...) ((q)->status == ST_OK ? (void)((q)->status = op_raise(__VA_ARGS__)) : (void)0)
 // Ends it with `result` (retained) as the operator's result.
 Status sequence_give(Sequence *q, IValue result, IValue *rets);
 void sequence_free(void *sites);
@@ -31,6 +33,10 @@ void sequence_free(void *sites);
 IValue sequence_step(Sequence *q, const char *name, int n, const IValue *args, int n_rets, IValue *rets);
 // A value that the sequence takes over.
 IValue sequence_keep(Sequence *q, Status made, IValue value);
+// For loops: what the steps since the mark made is released but for `result`, and their caches serve the next round.
+typedef struct SequenceMark { int next, count; } SequenceMark;
+static inline SequenceMark sequence_mark(const Sequence *q) { return (SequenceMark){q->next, q->count}; }
+IValue sequence_rewind(Sequence *q, SequenceMark mark, IValue result);
 IValue sequence_ints(Sequence *q, int n, const int64_t *v);
 IValue sequence_text(Sequence *q, const char *text);
 

@@ -226,7 +226,8 @@ def write_methods(op, dtype, sample, index):
         if kind == "function" and dtype in (torch.float32, torch.complex64):
             if op.name not in UNDEFINED:
                 # which of equal elements comes first is nobody's promise
-                for how in ("transposed", "strided") if op.name in TIES else ("transposed", "strided", "expanded"):
+                # and equal coordinates have no gradient
+                for how in ("transposed", "strided") if op.name in TIES or op.name == "gradient" else ("transposed", "strided", "expanded"):
                     yield [Method(f"{index} {how}", f"r = {text}", [relaid(t, how) for t in tensors]) for text, tensors in ways]
             yield [Method(f"{index} alias", f"r = {text}\n    {write}", tensors)
                    for text, tensors in ways for write in ("r.zero_()", "[t.zero_() for t in r]", "r[0].zero_()")]
@@ -527,7 +528,8 @@ def run_operator(op, options):
                 errors = [e.sample_input for e in op.error_inputs("cpu")]
             except Exception:
                 errors = []
-            methods = [[Method(f"error {i} {kind}", f"r = {text}", tensors)] for i, s in enumerate(errors) for kind, text, tensors in expressions(op, s)[:1]]
+            methods = [[Method(f"error {i} {kind}", f"r = {text}", tensors)] for i, s in enumerate(errors) for kind, text, tensors in expressions(op, s)[:1]
+                       if all(t.device.type == "cpu" for t in tensors)]
             for first in range(0, len(methods), PER_ARCHIVE):
                 # what does not script is an error that PyTorch finds while compiling
                 run_chunk(op, methods[first:first + PER_ARCHIVE], folder, runner, options,
