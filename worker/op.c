@@ -10,7 +10,7 @@
 enum { TABLE_SLOTS = 1 << 14 }; // more than twice the rows of ops.def
 
 static const OpBinding *const families[] = {
-    OPS_LOSS, OPS_NLL,
+    OPS_LOSS, OPS_NLL, OPS_EMBED, OPS_UNPOOL,
     OPS_FACTOR, OPS_SOLVE, OPS_SPECTRUM,
     OPS_DIFFERENCE, OPS_COMPOSITE,
     OPS_SCALAR, OPS_CONTAINER, OPS_STRING, OPS_VIEW,      OPS_CREATE, OPS_INDEX, OPS_POINTWISE, OPS_REDUCE,
