@@ -87,6 +87,13 @@ OP_FN(op_max_unpool)
         s = tensor_new(lane, tensor_dtype(x), x->view.ndim, size, &out);
     if (s == ST_OK)
         s = unpool_fill(&u, x, index, out);
+    const View *given = &args[0].as.tensor->view;
+    if (s == ST_OK && u.spatial == 2 && given->ndim == 4 && view_is_channels_last(given) && !view_is_contiguous(given)) {
+        Tensor *channels_last;
+        s = tensor_copy_as(lane, out, tensor_dtype(out), FORMAT_CHANNELS_LAST, &channels_last);
+        tensor_release(out);
+        out = s == ST_OK ? channels_last : NULL;
+    }
     tensor_release(x);
     if (index)
         tensor_release(index);
