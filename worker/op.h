@@ -33,7 +33,7 @@ extern const OpBinding OPS_DIFFERENCE[], OPS_COMPOSITE[];
 extern const OpBinding OPS_SCALAR[], OPS_CONTAINER[], OPS_STRING[], OPS_VIEW[], OPS_CREATE[], OPS_INDEX[], OPS_POINTWISE[],
     OPS_REDUCE[], OPS_MATMUL[], OPS_CONV[], OPS_NORM[], OPS_RNN[], OPS_ATTENTION[], OPS_RANDOM[], OPS_FUSED[], OPS_MISC[],
     OPS_TENSOR[], OPS_SPLIT[], OPS_DICT[], OPS_COMPOSE[], OPS_PART[], OPS_EQUAL[], OPS_DROPOUT[], OPS_SAMPLE[],
-    OPS_MATH[], OPS_VIEW_COPY[], OPS_TRANSFORMER[], OPS_POOL[], OPS_RESIZE[], OPS_VISION[], OPS_SPECIAL[],
+    OPS_MATH[], OPS_VIEW_COPY[], OPS_TRANSFORMER[], OPS_POOL[], OPS_RESIZE[], OPS_VISION[], OPS_SPECIAL[], OPS_GROUPED[], OPS_HISTOGRAM[],
     OPS_QUANT[], OPS_QUANT_LINEAR[], OPS_QUANT_MATH[], OPS_QUANT_RNN[], OPS_QUANT_EMBEDDING[];
 const OpBinding *op_find(Str full_name);
 const OpBinding *op_find_bound(Str full_name); // only what has a row of its own, no forms derived from others
