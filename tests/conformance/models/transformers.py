@@ -39,7 +39,7 @@ def shrink(model_type, wanted, more):
     values = {}
     for name, value in wanted.items():
         name = mapped.get(name, name)
-        if name in values or not hasattr(plain, name) or name in more:
+        if name in values or not hasattr(plain, name) or name in more or isinstance(getattr(kind, name, None), property):
             continue
         if name == "layer_types":
             continue
@@ -261,7 +261,7 @@ MORE = {
     "esm": {"vocab_size": WORDS, "mask_token_id": 5, "token_dropout": True, "position_embedding_type": "rotary"},
     "xmod": {"languages": ["en_XX"], "default_language": "en_XX"},
     "ctrl": {"dff": 96},
-    "xlnet": {"d_head": 16},
+    "xlnet": {"d_inner": 96, "d_head": 16},
     "bloom": {"n_embed": 64},
     "bamba": {"attn_layer_indices": [1], "mamba_n_heads": 8, "mamba_d_head": 16, "mamba_n_groups": 1, "mamba_d_state": 16, "mamba_expand": 2},
     "falcon_h1": {"mamba_n_heads": 8, "mamba_d_head": 16, "mamba_d_ssm": 128, "mamba_n_groups": 1, "mamba_d_state": 16},
