@@ -98,6 +98,10 @@ static Value *emit_dict_literal(Emit *e, const Ast *a, const Type *hint)
         keys[i] = emit_expr(e, a->kids[2 * i], hint ? hint->elem[0] : NULL);
         values[i] = emit_expr(e, a->kids[2 * i + 1], hint ? hint->elem[1] : NULL);
     }
+    for (uint32_t i = 1; i < n && !hint; i++)
+        if (keys[i]->type != keys[0]->type)
+            emit_fail(e, loc_of(a->kids[2 * i]), "Dict keys must contain only a single type. Expected: %s but found %s instead",
+                      type_text(e->arena, keys[0]->type), type_text(e->arena, keys[i]->type));
     const Type *key = n || hint ? literal_element(e, a, keys, n, hint ? hint->elem[0] : NULL) : type_of_kind(e->p->types, TYPE_STR);
     const Type *value = literal_element(e, a, values, n, hint ? hint->elem[1] : NULL);
     Node *node = emit_node(e, NODE_DICT_CONSTRUCT, NO_LOC);
@@ -323,9 +327,36 @@ static Sugar *emit_list_call(Emit *e, const Ast *a, const Type *hint)
     return sugar_value(e, list);
 }
 
+static Sugar *emit_dict_call(Emit *e, const Ast *a, const Type *hint);
+
+// dict(…, name=value): keywords are stored one after the other; with nothing else the first gives the types.
+static Sugar *emit_dict_keywords(Emit *e, const Ast *a, uint32_t given, const Type *hint)
+{
+    Value *dict = NULL;
+    if (given) {
+        Ast plain = *a;
+        plain.count = 1 + given;
+        dict = sugar_as_value(e, emit_dict_call(e, &plain, hint), loc_of(a));
+    }
+    for (uint32_t i = 1 + given; i < a->count; i++) {
+        const Ast *word = a->kids[i];
+        if (word->kind != AST_KEYWORD)
+            emit_fail(e, loc_of(word), "positional arguments come before keyword arguments");
+        Value *key = emit_str(e, word->text, loc_of(word));
+        Value *value = emit_expr(e, word->kids[0], hint ? hint->elem[1] : NULL);
+        if (!dict)
+            dict = node_add_output(e->g, emit_node(e, NODE_DICT_CONSTRUCT, NO_LOC), hint ? hint : type_dict(e->p->types, key->type, value->type));
+        emit_op(e, loc_of(word), "aten::_set_item", (Value *[]){dict, key, value}, 3);
+    }
+    return sugar_value(e, dict);
+}
+
 static Sugar *emit_dict_call(Emit *e, const Ast *a, const Type *hint)
 {
     hint = container_hint(hint, TYPE_DICT);
+    for (uint32_t i = 1; i < a->count; i++)
+        if (a->kids[i]->kind == AST_KEYWORD)
+            return emit_dict_keywords(e, a, i - 1, hint);
     if (a->count == 1 && hint)
         return sugar_value(e, node_add_output(e->g, emit_node(e, NODE_DICT_CONSTRUCT, NO_LOC), hint));
     if (a->count == 2 && (a->kids[1]->kind == AST_DICT || a->kids[1]->kind == AST_DICT_COMP))
@@ -362,7 +393,8 @@ static Sugar *emit_special(Emit *e, const Ast *a, const Sugar *callee, const Typ
     switch (callee->form) {
     case FORM_FORK:
     case FORM_AWAITABLE: {
-        need_args(e, a, 1, UINT32_MAX);
+        if (a->count < 2 || a->kids[1]->kind == AST_KEYWORD)
+            emit_fail(e, loc_of(a), "expected a function to call");
         Sugar *forked = emit_sugar(e, a->kids[1], NULL);
         args = emit_actuals(e, a, 2, &n, &kwargs, &kn);
         return emit_fork(e, loc_of(a), forked, callee->form == FORM_FORK ? NODE_FORK : NODE_AWAITABLE, args, n, kwargs, kn);

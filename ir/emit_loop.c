@@ -82,6 +82,9 @@ static void append_to_list(Emit *e, void *ctx)
         c->typed = true;
     } else if (!type_is_subtype(v->type, hint)) {
         const Type *elem = type_unify(e->p->types, hint, v->type, true);
+        if (elem->kind == TYPE_UNION)
+            emit_fail(e, loc_of(c->ast), "List type annotation `List[%s]` did not match the types of the given list elements, which were unified to %s",
+                      type_text(e->arena, hint), type_text(e->arena, elem));
         c->result->type = type_list(e->p->types, elem);
     }
     emit_op(e, loc_of(c->ast), "aten::append", (Value *[]){c->result, v}, 2);

@@ -126,7 +126,7 @@ static Status inline_fork(Inliner *in, Node *fork, Node **next)
     const Type *result = fork->outputs[0]->type;
     bool only_waits = fork->outputs[0]->use_count > 0 && result->count && result->elem[0]->kind != TYPE_FUTURE;
     for (const Use *u = fork->outputs[0]->uses; u && only_waits; u = u->next)
-        only_waits = node_is(u->user, "aten::wait");
+        only_waits = node_is(u->user, "aten::wait") && u->user->owner == fork->owner; // what it raises is raised
     if (!only_waits) {
         c->graph = fork->subgraph;
         Status status = inline_graph(in, fork->subgraph);

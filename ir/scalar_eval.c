@@ -69,7 +69,7 @@ static Datum *eval_ints(Arena *m, Str op, int64_t a, int64_t b)
     if (str_is(op, "div"))
         return datum_float(m, (double)a / (double)b);
     if (str_is(op, "pow"))
-        return datum_float(m, pow((double)a, (double)b));
+        return a == 0 && b < 0 ? NULL : datum_float(m, pow((double)a, (double)b));
     if (str_is(op, "__and__"))
         return datum_int(m, a & b);
     if (str_is(op, "__or__"))
@@ -94,7 +94,7 @@ static Datum *eval_floats(Arena *m, Str op, double a, double b)
     if (str_is(op, "div"))
         return datum_float(m, a / b);
     if (str_is(op, "pow"))
-        return datum_float(m, pow(a, b));
+        return a == 0 && b < 0 ? NULL : datum_float(m, pow(a, b));
     return compare_floats(op, a, b);
 }
 

@@ -54,6 +54,14 @@ Sugar *sugar_iter(Emit *e, Sugar *s, Loc loc)
 {
     if (s->kind == SUGAR_RANGE || s->kind == SUGAR_TREE || s->kind == SUGAR_TUPLE)
         return s;
+    if (s->kind == SUGAR_ENUM) { // the members, in order
+        const ClassDef *c = s->type->cls;
+        Value **members = NULL;
+        uint32_t n = 0;
+        for (uint32_t i = 0; c && i < c->constant_count; i++)
+            ARENA_PUSH(e->arena, members, n, emit_constant(e, c->constants[i].value, s->type, loc));
+        return sugar_value(e, emit_list(e, s->type, members, n));
+    }
     Value *v = sugar_as_value(e, s, loc);
     switch (v->type->kind) {
     case TYPE_LIST:
