@@ -290,6 +290,8 @@ static void lower_op(Lowering *l, const Node *n)
         emit_plain(l, INSN_WAIT, n);
         return;
     }
+    if (str_is(n->schema->full_name, "aten::sort.any") || str_is(n->schema->full_name, "aten::sorted.any"))
+        add_interface_method(l->set, STR("__lt__")); // objects are compared by it
     CodeSite site = {.node = n, .op = op_find(n->schema->full_name), .arg_count = n->input_count, .ret_count = n->output_count};
     for (uint32_t i = 0; i < n->input_count && i < 32; i++) {
         bool once = node_life(&l->live, n)->dies[i];

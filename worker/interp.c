@@ -19,6 +19,8 @@ typedef struct StackChunk {
     IValue slots[];
 } StackChunk;
 
+typedef struct Entered { IValue object; const Code *exit; } Entered; // of a with statement
+
 typedef struct Undo { Object *object; uint32_t slot; IValue old; } Undo;
 
 // What a lane has of its own for one piece of code.
@@ -30,6 +32,8 @@ struct Machine {
     CodeState *states;   // by Code.index
     StackChunk *stack;   // the first chunk
     StackChunk *top;
+    Entered *entered;
+    uint32_t entered_count, entered_capacity;
     Undo *undo;
     size_t undo_count, undo_capacity;
     TraceFrame trace[TRACE_LIMIT];
@@ -112,6 +116,7 @@ void machine_free(Machine *m)
     }
     free(m->states);
     free(m->undo);
+    free(m->entered);
     free(m);
 }
 
@@ -494,6 +499,19 @@ static Status run_print(Machine *m, const Activation *f, const Insn *insn, const
 
 static Status run(Machine *m, Activation *f, IValue *results);
 
+// Runs code on args (borrowed) in a frame of its own.
+static Status run_code(Machine *m, const Code *code, const IValue *args, uint32_t count, IValue *results)
+{
+    StackChunk *top = m->top;
+    Activation f;
+    TRY(frame_push(m, code, &f));
+    for (uint32_t i = 0; i < count; i++)
+        f.registers[i] = value_retain(args[i]);
+    Status status = run(m, &f, results);
+    frame_pop(m, &f, top);
+    return status;
+}
+
 // Calls `target` on operands; its one result (None when it has none) goes to *result.
 static Status call(Machine *m, const Activation *f, const Code *target, const Operand *o, uint32_t n, IValue *result)
 {
@@ -514,12 +532,52 @@ static Status call(Machine *m, const Activation *f, const Code *target, const Op
     return status;
 }
 
+// Objects of with statements that were entered and not left, beyond the first `count`: __exit__ of each runs, the last
+// entered first, whatever it does; the message of the exception on its way stays.
+static void leave_entered(Machine *m, uint32_t count)
+{
+    Buf message = {0};
+    uint32_t trace_count = m->trace_count;
+    buf_z(&message, status_message());
+    while (m->entered_count > count) {
+        Entered e = m->entered[--m->entered_count];
+        IValue args[4] = {e.object, value_none(), value_none(), value_none()}, result = value_none();
+        if (run_code(m, e.exit, args, e.exit->input_count < 4 ? e.exit->input_count : 4, &result) == ST_OK)
+            value_release(result);
+        value_release(e.object);
+        m->trace_count = trace_count;
+    }
+    status_fail(ST_RAISED, STR_FMT, STR_ARG(buf_view(&message)));
+    buf_free(&message);
+}
+
+// The body of a fork runs here and now; what it raises is kept for who waits.
+static Status run_fork(Machine *m, const Activation *f, const Insn *insn, const Operand *o, IValue *result)
+{
+    uint32_t entered = m->entered_count, trace = m->trace_count;
+    Status status = call(m, f, f->code->calls[insn->aux], o, insn->n_in, result);
+    if (status == ST_OK)
+        return value_future_take(*result, result);
+    if (status != ST_RAISED)
+        return status;
+    if (m->entered_count > entered)
+        leave_entered(m, entered);
+    IValue message;
+    TRY(value_str(str_of(status_message()), &message));
+    TRY(value_future_take(message, result));
+    result->as.future->failed = true;
+    m->trace_count = trace;
+    status_clear();
+    return ST_OK;
+}
+
 static Status run_call(Machine *m, const Activation *f, const Insn *insn, const Operand *o)
 {
     IValue result;
-    TRY(call(m, f, f->code->calls[insn->aux], o, insn->n_in, &result));
     if (insn->kind == INSN_FORK)
-        TRY(value_future_take(result, &result));
+        TRY(run_fork(m, f, insn, o, &result));
+    else
+        TRY(call(m, f, f->code->calls[insn->aux], o, insn->n_in, &result));
     if (insn->n_out)
         operand_store(f, o[insn->n_in], &result);
     else
@@ -540,21 +598,49 @@ static Status run_call_interface(Machine *m, const Activation *f, const Insn *in
     return ST_OK;
 }
 
+static Status push_entered(Machine *m, IValue object, const Node *n)
+{
+    const Type *t = n->inputs[0]->type;
+    const Function *f = t->kind == TYPE_CLASS && t->cls ? class_method(t->cls, STR("__exit__")) : NULL;
+    const Code *leave = f ? code_set_find(m->set, f) : NULL;
+    if (!leave)
+        return status_fail(ST_INTERNAL, "no code for __exit__");
+    if (m->entered_count == m->entered_capacity) {
+        uint32_t capacity = m->entered_capacity ? 2 * m->entered_capacity : 8;
+        Entered *entered = realloc(m->entered, capacity * sizeof *entered);
+        if (!entered)
+            return status_no_memory(capacity * sizeof *entered);
+        m->entered = entered;
+        m->entered_capacity = capacity;
+    }
+    m->entered[m->entered_count++] = (Entered){value_retain(object), leave};
+    return ST_OK;
+}
+
 // __enter__ takes the object; __exit__ gets three Nones besides.
-static Status run_call_special(Machine *m, const Activation *f, const Insn *insn, const Operand *o)
+static Status run_call_special(Machine *m, const Activation *f, const Insn *insn, const Operand *o, const Node *n)
 {
     const Code *target = f->code->calls[insn->aux];
+    IValue object = value_retain(operand_borrow(f, o[0]));
+    bool enter = n->kind == NODE_ENTER;
+    if (!enter && m->entered_count) // before it runs: an exception in __exit__ does not call it again
+        value_release(m->entered[--m->entered_count].object);
     StackChunk *top = m->top;
     Activation callee;
-    if (m->lane->depth >= CALL_LIMIT || target->input_count < 1 || target->output_count > 1)
-        return op_raise("maximum recursion depth exceeded (%d calls)", CALL_LIMIT);
-    TRY(frame_push(m, target, &callee));
-    operand_take(f, o[0], &callee.registers[0]);
+    Status status = m->lane->depth >= CALL_LIMIT || target->input_count < 1 || target->output_count > 1
+                        ? op_raise("maximum recursion depth exceeded (%d calls)", CALL_LIMIT)
+                        : frame_push(m, target, &callee);
     IValue result = value_none();
-    m->lane->depth++;
-    Status status = run(m, &callee, &result);
-    m->lane->depth--;
-    frame_pop(m, &callee, top);
+    if (status == ST_OK) {
+        operand_take(f, o[0], &callee.registers[0]);
+        m->lane->depth++;
+        status = run(m, &callee, &result);
+        m->lane->depth--;
+        frame_pop(m, &callee, top);
+    }
+    if (status == ST_OK && enter)
+        status = push_entered(m, object, n);
+    value_release(object);
     TRY(status);
     if (insn->n_out)
         operand_store(f, o[insn->n_in], &result);
@@ -644,10 +730,12 @@ static Status run(Machine *m, Activation *f, IValue *results)
         case INSN_CALL:
         case INSN_FORK: status = run_call(m, f, insn, o); break;
         case INSN_CALL_INTERFACE: status = run_call_interface(m, f, insn, o, n); break;
-        case INSN_CALL_SPECIAL: status = run_call_special(m, f, insn, o); break;
+        case INSN_CALL_SPECIAL: status = run_call_special(m, f, insn, o, n); break;
         case INSN_WAIT: {
-            IValue v = operand_borrow(f, o[0]);
-            IValue result = value_retain(v.tag == TAG_FUTURE ? v.as.future->value : v);
+            IValue result;
+            status = future_result(operand_borrow(f, o[0]), &result);
+            if (status != ST_OK)
+                break;
             operand_kill(f, o[0]);
             operand_store(f, o[1], &result);
             break;
@@ -659,16 +747,36 @@ static Status run(Machine *m, Activation *f, IValue *results)
     }
 }
 
+static Status less_than(void *machine, IValue a, IValue b, bool *out)
+{
+    Machine *m = machine;
+    const Function *f = a.tag == TAG_OBJECT ? class_method(a.as.object->cls, STR("__lt__")) : NULL;
+    const Code *code = f ? code_set_find(m->set, f) : NULL;
+    if (!code || code->input_count != 2 || code->output_count != 1)
+        return ST_DECLINED;
+    if (m->lane->depth >= CALL_LIMIT)
+        return op_raise("maximum recursion depth exceeded (%d calls)", CALL_LIMIT);
+    const IValue *args_of_op = m->lane->args; // of the operator that compares
+    IValue args[2] = {a, b}, result = value_none();
+    m->lane->depth++;
+    Status status = run_code(m, code, args, 2, &result);
+    m->lane->depth--;
+    m->lane->args = args_of_op;
+    *out = status == ST_OK && result.tag == TAG_BOOL && result.as.b;
+    if (status == ST_OK)
+        value_release(result);
+    return status;
+}
+
 Status machine_run(Machine *m, const Code *code, const IValue *args, IValue *results)
 {
+    uint32_t entered = m->entered_count;
+    m->lane->machine = m;
+    m->lane->less = less_than;
     m->trace_count = 0;
-    StackChunk *top = m->top;
-    Activation f;
-    TRY(frame_push(m, code, &f));
-    for (uint32_t i = 0; i < code->input_count; i++)
-        f.registers[i] = value_retain(args[i]);
-    Status status = run(m, &f, results);
-    frame_pop(m, &f, top);
+    Status status = run_code(m, code, args, code->input_count, results);
+    if (m->entered_count > entered)
+        leave_entered(m, entered);
     if (status == ST_RAISED)
         return traceback_raise(m->trace, m->trace_count);
     if (status != ST_OK && m->trace_count && m->trace[0].node && m->trace[0].node->range.file.len) {

@@ -37,6 +37,9 @@ typedef struct Lane {
     void *scratch;                // kernels' scratch, grows to the largest
     size_t scratch_size;
     bool warned;
+    // a.__lt__(b) of objects, while a machine runs.
+    Status (*less)(void *machine, IValue a, IValue b, bool *out);
+    void *machine;
     int depth;                    // of calls, against the recursion limit
 } Lane;
 

@@ -437,8 +437,70 @@ static bool sortable(IValue v)
     return v.tag == TAG_INT || v.tag == TAG_FLOAT || v.tag == TAG_BOOL || v.tag == TAG_STR || v.tag == TAG_TENSOR;
 }
 
+static Status refuse_sort(const ListObj *l)
+{
+    Buf type = {0};
+    if (l->elem)
+        type_print_python(&type, l->elem);
+    Status status = op_raise("Only list of Tensors, ints, floats, bools, strs, a User Defined Class that defines the __lt__ compare method or "
+                             "Tuples of aforementioned types can be sorted, got list of " STR_FMT, STR_ARG(buf_view(&type)));
+    buf_free(&type);
+    return status;
+}
+
+// Objects, by their __lt__: a stable merge sort that may fail in the middle, with all items still there.
+static Status sort_objects(Lane *lane, IValue *items, IValue *spare, uint32_t n, bool reverse)
+{
+    if (n < 2)
+        return ST_OK;
+    uint32_t half = n / 2, a = 0, b = half, to = 0;
+    TRY(sort_objects(lane, items, spare, half, reverse));
+    TRY(sort_objects(lane, items + half, spare, n - half, reverse));
+    memcpy(spare, items, n * sizeof *items);
+    while (a < half && b < n) {
+        bool second = false;
+        Status status = reverse ? lane->less(lane->machine, spare[a], spare[b], &second) : lane->less(lane->machine, spare[b], spare[a], &second);
+        if (status != ST_OK) {
+            memcpy(items, spare, n * sizeof *items);
+            return status;
+        }
+        items[to++] = second ? spare[b++] : spare[a++];
+    }
+    memcpy(items + to, spare + a, (half - a) * sizeof *items);
+    memcpy(items + to + half - a, spare + b, (n - b) * sizeof *items);
+    return ST_OK;
+}
+
+// The list is set aside while they are compared: __lt__ may hold it too.
+static Status list_sort_objects(Lane *lane, ListObj *l, bool reverse)
+{
+    IValue *items = malloc(2 * (size_t)l->len * sizeof *items);
+    if (!items)
+        return status_no_memory(2 * (size_t)l->len * sizeof *items);
+    uint32_t n = l->len;
+    for (uint32_t i = 0; i < n; i++)
+        items[i] = value_retain(l->items[i]);
+    Status status = lane->less ? sort_objects(lane, items, items + n, n, reverse) : ST_DECLINED;
+    if (status == ST_OK && l->len == n)
+        for (uint32_t i = 0; i < n; i++) {
+            IValue old = l->items[i];
+            l->items[i] = value_retain(items[i]);
+            value_release(old);
+        }
+    for (uint32_t i = 0; i < n; i++)
+        value_release(items[i]);
+    free(items);
+    return status == ST_DECLINED ? refuse_sort(l) : status;
+}
+
 static Status list_sort(Lane *lane, ListObj *l, bool reverse)
 {
+    if (l->len && l->items[0].tag == TAG_OBJECT)
+        return l->len < 2 ? ST_OK : list_sort_objects(lane, l, reverse);
+    if (l->len && !sortable(l->items[0]))
+        return refuse_sort(l);
+    if (l->len < 2)
+        return ST_OK;
     SortEntry *entries = malloc(((size_t)l->len + 1) * sizeof *entries);
     if (!entries)
         return status_no_memory(((size_t)l->len + 1) * sizeof *entries);
@@ -446,7 +508,7 @@ static Status list_sort(Lane *lane, ListObj *l, bool reverse)
     for (uint32_t i = 0; i < l->len && status == ST_OK; i++) {
         entries[i] = (SortEntry){l->items[i], l->items[i]};
         if (!sortable(l->items[i]))
-            status = op_raise("sort() of items of this type is not supported");
+            status = refuse_sort(l);
         else if (l->items[i].tag == TAG_TENSOR)
             status = tensor_item(lane, l->items[i].as.tensor, &entries[i].key);
         if (status == ST_OK && entries[i].key.tag == TAG_COMPLEX) {

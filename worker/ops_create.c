@@ -235,6 +235,14 @@ static Status flatten_list(IValue v, const int64_t *size, int depth, int ndim, D
     return ST_OK;
 }
 
+static bool has_float(IValue v, int depth)
+{
+    for (uint32_t i = 0; v.tag == TAG_LIST && depth < VIEW_MAX_DIMS && i < v.as.list->len; i++)
+        if (has_float(v.as.list->items[i], depth + 1))
+            return true;
+    return v.tag == TAG_FLOAT;
+}
+
 OP_FN(op_tensor_of_list) // data, dtype, device[, requires_grad]
 {
     int64_t size[VIEW_MAX_DIMS], at = 0;
@@ -254,8 +262,15 @@ OP_FN(op_tensor_of_list) // data, dtype, device[, requires_grad]
     if (v.tag == TAG_LIST)
         return op_raise("torch.tensor: too many nested lists (limit %d)", VIEW_MAX_DIMS);
     if (v.tag == TAG_TENSOR)
-        return op_raise("torch.tensor of a list of tensors is not supported");
-    DType natural = v.tag == TAG_NONE ? dtype_of_leaf(elem) : dtype_of_number(v), dtype = arg_dtype_or(args[1], natural);
+        return op_raise("Input must be of ints, floats, or bools, got Tensor");
+    if (v.tag == TAG_NONE && elem && elem->kind == TYPE_TENSOR)
+        return op_raise("Input must be of ints, floats, or bools, got Tensor\nEmpty lists default to List[Tensor]. Add a variable annotation to the "
+                        "assignment to create an empty list of another type (torch.jit.annotate(List[T, []]) where T is the type of elements in "
+                        "the list for Python 2)");
+    DType natural = v.tag == TAG_NONE ? dtype_of_leaf(elem) : dtype_of_number(v);
+    if (v.tag != TAG_NONE && elem && elem->kind != TYPE_INT && elem->kind != TYPE_FLOAT && elem->kind != TYPE_BOOL && has_float(args[0], 0))
+        natural = natural == DT_C64 ? DT_C64 : DT_F32; // numbers of several types
+    DType dtype = arg_dtype_or(args[1], natural);
     TRY(check_dtype(dtype));
     Tensor *numbers, *t;
     DType wide = natural == DT_C64 ? DT_C128 : natural == DT_F32 ? DT_F64 : DT_I64;

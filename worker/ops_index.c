@@ -217,6 +217,10 @@ static Status index_put(Lane *lane, Tensor *self, const ListObj *list, Tensor *v
     if (tensor_dtype(self) != tensor_dtype(values) && !one)
         return op_raise("Index put requires the source and destination dtypes match, got %s for the destination and %s for the source.",
                         dtype_torch_name(tensor_dtype(self)), dtype_torch_name(tensor_dtype(values)));
+    TRY(check_overlap(self, values));
+    for (uint32_t i = 0; i < list->len; i++)
+        if (list->items[i].tag == TAG_TENSOR)
+            TRY(check_overlap(self, list->items[i].as.tensor));
     TRY(indexing_make(lane, &x, &self->view, list));
     Tensor *own = NULL; // values that live in self's memory are copied first
     Status status = ST_OK;

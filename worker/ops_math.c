@@ -7,9 +7,16 @@ typedef struct FloatFn2 { double (*fn)(double, double); } FloatFn2;
 
 static double log_base(double x, double base) { return log(x) / log(base); }
 
+static Status check_power(IValue base, IValue exponent)
+{
+    return arg_double(base) == 0 && arg_double(exponent) < 0 ? op_raise("0.0 cannot be raised to a negative power") : ST_OK;
+}
+
 OP_FN(float_binary)
 {
     const FloatFn2 *f = site->op->data;
+    if (f->fn == pow)
+        TRY(check_power(args[0], args[1]));
     rets[0] = value_float(f->fn(arg_double(args[0]), arg_double(args[1])));
     return ST_OK;
 }
@@ -27,6 +34,7 @@ OP_FN(complex_binary)
 
 OP_FN(pow_int_to_int)
 {
+    TRY(check_power(args[0], args[1]));
     rets[0] = value_int(int_of_double(pow((double)args[0].as.i, (double)args[1].as.i)));
     return ST_OK;
 }

@@ -147,13 +147,33 @@ OP_FN(op_constrain_range) // sym_constrain_range: size, min, max
 
 // ---- Values of any type -------------------------------------------------------------------------------------------------
 
+// What std::hash of libstdc++ gives for bytes: Murmur2 of 64 bits with its fixed seed.
+static uint64_t hash_bytes(const char *bytes, size_t len)
+{
+    const uint64_t mul = 0xc6a4a7935bd1e995u;
+    uint64_t h = 0xc70f6907u ^ (len * mul), word;
+    size_t at = 0;
+    for (; at + 8 <= len; at += 8) {
+        memcpy(&word, bytes + at, 8);
+        word *= mul;
+        h = (h ^ (word ^ word >> 47) * mul) * mul;
+    }
+    if (at < len) {
+        word = 0;
+        memcpy(&word, bytes + at, len - at);
+        h = (h ^ word) * mul;
+    }
+    h = (h ^ h >> 47) * mul;
+    return h ^ h >> 47;
+}
+
 OP_FN(op_hash)
 {
     uint64_t h = 0;
     if (args[0].tag == TAG_STR)
-        h = str_hash(str_of_value(args[0]));
+        h = hash_bytes(str_of_value(args[0]).ptr, str_of_value(args[0]).len);
     else if (args[0].tag == TAG_FLOAT)
-        h = args[0].as.f == 0 ? 0 : (uint64_t)args[0].as.i;
+        h = args[0].as.f == 0 ? 0 : hash_bytes((const char *)&args[0].as.f, sizeof args[0].as.f);
     else if (args[0].tag == TAG_INT || args[0].tag == TAG_BOOL)
         h = (uint64_t)arg_int(args[0]);
     else
@@ -170,8 +190,7 @@ OP_FN(op_id)
 
 OP_FN(op_wait) // futures are complete when they are made
 {
-    rets[0] = value_retain(args[0].tag == TAG_FUTURE ? args[0].as.future->value : args[0]);
-    return ST_OK;
+    return future_result(args[0], &rets[0]);
 }
 
 OP_FN(op_if_then_else)

@@ -2,6 +2,7 @@
 // The semantics are C++'s on int64_t and double where TorchScript uses them (torchscript.md §7.4, §14.1).
 #include "worker/op_number.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 // ---- Operators of two numbers -------------------------------------------------------------------------------------------
@@ -400,8 +401,9 @@ static Status parse_number(IValue text, bool integer, IValue *out)
     memcpy(buffer, s.ptr, len);
     buffer[len] = 0;
     char *end;
+    errno = 0;
     *out = integer ? value_int(strtoll(buffer, &end, 10)) : value_float(strtod(buffer, &end));
-    if (end == buffer)
+    if (end == buffer || errno == ERANGE)
         return op_raise(integer ? "stoll" : "stod");
     if ((size_t)(end - buffer) != s.len)
         return integer ? op_raise("invalid literal for int() with base 10: '" STR_FMT "'", STR_ARG(s))

@@ -334,11 +334,13 @@ static Status check_broadcast(const View *dst, const View *src)
 
 static Status copy_into(Lane *lane, Tensor *dst, Tensor *src)
 {
-    TRY(check_broadcast(&dst->view, &src->view));
+    if (src == dst)
+        return ST_OK;
     TRY(check_written(dst));
     TRY(check_overlap(dst, src));
-    if (dst->storage != src->storage || src == dst)
-        return src == dst ? ST_OK : tensor_copy_into(lane, dst, src);
+    TRY(check_broadcast(&dst->view, &src->view));
+    if (dst->storage != src->storage)
+        return tensor_copy_into(lane, dst, src);
     Tensor *apart; // they may overlap
     TRY(tensor_copy_as(lane, src, tensor_dtype(src), FORMAT_CONTIGUOUS, &apart));
     Status status = tensor_copy_into(lane, dst, apart);
@@ -535,7 +537,7 @@ const OpBinding OPS_TENSOR[] = {
     ASKS("aten::is_inference", answer_false), ASKS("aten::is_distributed", answer_false), ASKS("aten::is_pinned", answer_false),
     ASKS("aten::is_coalesced", answer_false), ASKS("aten::_is_zerotensor", answer_false), ASKS("aten::retains_grad", answer_false),
     ASKS("aten::_version", answer_zero), ASKS("aten::output_nr", answer_zero), ASKS("aten::dense_dim", op_dim),
-    ASKS("aten::sparse_dim", answer_zero), ASKS("prim::name", answer_none),
+    ASKS("aten::sparse_dim", answer_zero), ASKS("prim::name", answer_none), ASKS("prim::grad", answer_none),
     ASKS("prim::is_sparse", answer_false), ASKS("prim::is_sparse_csr", answer_false), ASKS("prim::is_mkldnn", answer_false),
     ASKS("prim::is_nested", answer_false), ASKS("prim::is_xpu", answer_false), ASKS("prim::is_xla", answer_false),
     ASKS("prim::is_vulkan", answer_false), ASKS("prim::is_mps", answer_false), ASKS("prim::is_ipu", answer_false),

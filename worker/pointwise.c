@@ -270,17 +270,18 @@ static Status result_view(Lane *lane, PwCall *c, PwEntry *e, Layout layout)
     TRY(result_shape(c, r));
     DType type = result_type(c, e->compute);
     if (c->out) {
-        if (!dtype_can_cast(type, (DType)c->out->view.dtype))
-            return op_raise("result type %s can't be cast to the desired output type %s", dtype_torch_name(type),
-                            dtype_torch_name((DType)c->out->view.dtype));
-        if (!view_same_shape(r, &c->out->view)) {
+        bool reshaped = !view_same_shape(r, &c->out->view);
+        if (reshaped && !c->resize_out) {
             char have[200], want[200];
             shape_text(&c->out->view, have, sizeof have);
             shape_text(r, want, sizeof want);
-            if (!c->resize_out)
-                return op_raise("output with shape %s doesn't match the broadcast shape %s", have, want);
-            TRY(out_resize(lane, c->out, r->ndim, r->size));
+            return op_raise("output with shape %s doesn't match the broadcast shape %s", have, want);
         }
+        if (!dtype_can_cast(type, (DType)c->out->view.dtype))
+            return op_raise("result type %s can't be cast to the desired output type %s", dtype_torch_name(type),
+                            dtype_torch_name((DType)c->out->view.dtype));
+        if (reshaped)
+            TRY(out_resize(lane, c->out, r->ndim, r->size));
         *r = c->out->view;
         return ST_OK;
     }

@@ -18,7 +18,7 @@ static void print_double(Buf *out, double v)
     else if (isinf(v))
         buf_z(out, v < 0 ? "-inf" : "inf");
     else if (v == floor(v) && fabs(v) < 1e10)
-        buf_printf(out, "%.0f.", v);
+        buf_printf(out, "%.0f.", v == 0 ? 0 : v); // -0. too is 0.
     else {
         char text[64];
         snprintf(text, sizeof text, "%.17g", v);

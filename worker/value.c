@@ -92,6 +92,18 @@ Status value_future_take(IValue result, IValue *out)
     return ST_OK;
 }
 
+Status future_result(IValue future, IValue *out)
+{
+    if (future.tag != TAG_FUTURE) {
+        *out = value_retain(future);
+        return ST_OK;
+    }
+    if (future.as.future->failed)
+        return status_fail(ST_RAISED, STR_FMT, STR_ARG(str_of_value(future.as.future->value)));
+    *out = value_retain(future.as.future->value);
+    return ST_OK;
+}
+
 ListObj *list_new(const Type *elem, uint32_t capacity)
 {
     ListObj *l = counted_new(sizeof *l, TAG_LIST);

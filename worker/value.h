@@ -110,7 +110,7 @@ struct ListObj { Counted head; uint32_t len, capacity; const Type *elem; IValue 
 struct TupleObj { Counted head; uint32_t len; const Type *type; IValue items[]; };
 struct ComplexObj { Counted head; double re, im; };
 struct EnumObj { Counted head; const ClassDef *cls; Str name; IValue value; };
-struct FutureObj { Counted head; IValue value; };
+struct FutureObj { Counted head; bool failed; /* value is the message of what was raised */ IValue value; };
 struct Object { Counted head; bool persistent; /* of the module: what a call assigns is undone */ ClassDef *cls; uint32_t len; IValue slots[]; };
 
 static inline IValue value_none(void) { return (IValue){.tag = TAG_NONE}; }
@@ -148,6 +148,7 @@ TupleObj *tuple_new(uint32_t len, const Type *type); // items are None
 Object *object_new(ClassDef *cls);                  // slots are uninitialised
 Status value_enum(const ClassDef *cls, Str name, IValue value, IValue *out); // borrows the name, retains the value
 Status value_future_take(IValue result, IValue *out); // one that is complete
+Status future_result(IValue future, IValue *out);      // waits: the result, or raises what was raised
 
 // Insertion-ordered dictionary; keys int, float, complex, bool, str, Device (by value) or Tensor (by identity).
 DictObj *dict_new(const Type *key, const Type *value);
