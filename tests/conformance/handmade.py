@@ -114,6 +114,10 @@ class Pickler:
             self.out += b"e"
 
     def container(self, value, text):
+        inner = text[text.index("[") + 1:-1] if isinstance(value, list) else text[text.index(", ") + 2:-1]
+        if inner.startswith(("List", "Dict")):
+            wrap = lambda v: Typed(inner, v) if isinstance(v, (list, dict)) else v
+            value = [wrap(v) for v in value] if isinstance(value, list) else {k: wrap(v) for k, v in value.items()}
         special = {"List[int]": "build_intlist", "List[float]": "build_doublelist", "List[bool]": "build_boollist",
                    "List[Tensor]": "build_tensorlist"}.get(text)
         if not self.tags:
@@ -138,13 +142,16 @@ class Pickler:
             key = str(len(self.storages))
             self.storages[key] = (storage.data_ptr(), bytes(storage.untyped() if hasattr(storage, "untyped") else storage._untyped()), t)
         self.glob("torch._utils", "_rebuild_tensor_v2")
-        self.out += b"(("
-        self.string("storage")
-        self.glob("torch", STORAGE[dtype] + "Storage")
-        self.string(key)
-        self.string("cpu")
-        self.integer(storage.size())
-        self.out += b"tQ"
+        self.out += b"("
+        if not self.shared(self.storages[key]):  # one storage however many tensors
+            self.out += b"("
+            self.string("storage")
+            self.glob("torch", STORAGE[dtype] + "Storage")
+            self.string(key)
+            self.string("cpu")
+            self.integer(storage.size())
+            self.out += b"tQ"
+            self.remember(self.storages[key])
         self.integer(t.storage_offset())
         self.many(tuple(t.shape))
         self.many(tuple(t.stride()))

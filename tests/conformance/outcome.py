@@ -50,7 +50,7 @@ def last_line(message):
     """Of a traceback: the exception, which may go over several lines."""
     at = [m.start() for m in re.finditer(r"^(RuntimeError|[A-Za-z_.]+\.[A-Za-z_]+|[A-Za-z]+(Error|Exception)): ", message, re.M)]
     text = message[at[-1]:] if at else message
-    return text.strip()
+    return re.sub(r"torch\.(\w+)Tensor\b", r"CPU\1Type", text.strip())  # PyTorch's Python renames them in errors
 
 
 # ---- PyTorch

@@ -299,7 +299,7 @@ class Gen:
             lambda: f"({a(STR)} in {a(L(STR))})", lambda: f"({a(STR)} in {a(D(STR, INT))})", lambda: f"({a(STR)} in {a(STR)})",
             lambda: f"({a(L(INT))} == {a(L(INT))})", lambda: f"({a(L(STR))} != {a(L(STR))})", lambda: f"bool({a(INT)})",
             lambda: f"({a(STR)}).startswith({a(STR)})", lambda: f"({a(STR)}).isdigit()", lambda: f"bool({a(FLOAT)})",
-            lambda: f"({a(O(INT))} is None)", lambda: f"isinstance({a(ANY)}, {self.pick(['int', 'str', 'Tensor', 'float', '(int, str)', 'List[int]'])})",
+            lambda: f"({a(O(INT))} is None)", lambda: f"isinstance({self.pick(self.vars_of(ANY) or ['annotate(Any, 3)'])}, {self.pick(['int', 'str', 'Tensor', 'float', '(int, str)', 'List[int]'])})",
             lambda: f"bool(({a(T('b', self.pick(SHAPES)))}).{self.pick(['any', 'all'])}())", lambda: self.equal(d),
             lambda: f"({a(COLOR)} {self.pick(['==', '!='])} {a(COLOR)})", lambda: f"bool(({a(T('f', ()))} > {a(INT)}))",
             lambda: f"bool({a(T('b', ()))})", lambda: f"({a(INT)} not in {a(L(INT))})", lambda: f"all({a(L(BOOL))})", lambda: f"any({a(L(INT))})",
@@ -523,6 +523,8 @@ class Gen:
     def use(self, frame):
         """A use of every variable where its block ends: with all_used nothing in the program is dead code."""
         names = [n for n, t in frame.vars.items()]
+        if self.frames == [frame] and self.method_of == "M":
+            names += ["self." + n for n in self.attrs] + ["(self.sub).n"]
         if self.all_used and names and not self.lines[-1].lstrip().startswith(("return", "break", "continue")):
             self.emit("print(" + ", ".join(names) + ")")
 
@@ -556,6 +558,8 @@ class Gen:
         if not have:
             return self.s_assign()
         n, t = self.pick(have)
+        if self.all_used:
+            self.emit(f"print({n})")
         if t in (INT, FLOAT) and self.chance(0.5):
             self.emit(f"{n} {self.pick(['+=', '-=', '*='])} {self.e(t, 2)}")
         elif t == STR:
@@ -670,7 +674,11 @@ class Gen:
         if self.method_of != "M" or not self.attrs:
             return self.s_update()
         n, t = self.pick(list(self.attrs.items()))
+        if self.all_used:
+            self.emit(f"print(self.{n})")
         if self.chance(0.15):
+            if self.all_used:
+                self.emit("print((self.sub).n)")
             self.emit(f"(self.sub).n = {self.e(INT)}")
         elif t == STR:
             self.emit(f"self.{n} = ({self.e(t)})[0:24]")
@@ -849,6 +857,7 @@ class Gen:
                   ",\n".join(("" if i == 0 and not method else "  " * (self.indent + 1)) + f"{n}: {text_of(t)}" for i, (n, t) in enumerate(args.items())) +
                   f") -> {text_of(returns)}:")
         self.indent += 1
+        self.use(self.frames[0])
         done = False
         for _ in range(count):
             if self.statement():

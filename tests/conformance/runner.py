@@ -24,6 +24,10 @@ class Enum:
         self.name, self.value = name, value
 
 
+class Unknown:
+    """A value without a form of its own here: a function, a generator, nothing at all."""
+
+
 class _Reader:
     def __init__(self, data):
         self.data, self.at = data, 0
@@ -82,6 +86,8 @@ class _Reader:
             return Enum(self.text(), self.value())
         if kind == "D":
             return torch.device(self.text())
+        if kind == "?":
+            return Unknown()
         raise ValueError(f"value of kind {kind}")
 
 

@@ -65,7 +65,7 @@ static const OpRow rows[] = {
     {"aten::sorted.bool; [True, False]", "[False, True]"},
     {"aten::sorted.str; ['b', 'a']", "['a', 'b']"},
     {"aten::sorted.any; [(2, 'a'), (1, 'b'), (1, 'a')]", "[(1, 'a'), (1, 'b'), (2, 'a')]"},
-    {"aten::sorted.any; [[1], [2]]", "! not supported"},
+    {"aten::sorted.any; [[1], [2]]", "! can be sorted, got list of List[int]"},
     {"prim::min.self_int; [3, 1, 2]", "1"},
     {"prim::max.self_float; [1.5, 2.5]", "2.5"},
     {"prim::min.self_int; []", "! min() arg is an empty sequence"},

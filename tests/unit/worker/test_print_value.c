@@ -52,7 +52,7 @@ static void test_numbers(void **state)
 {
     (void)state;
     check(value_float(1), "1.");
-    check(value_float(-0.0), "-0.");
+    check(value_float(-0.0), "0.");
     check(value_float(1e10), "10000000000.");
     check(value_float(1e22), "1e+22");
     check(value_float(0.1), "0.10000000000000001");
