@@ -25,8 +25,8 @@ static PwLoop loop_of(PwOp op, DType type)
 {
     const VecTable *vec = vec_table();
     switch (type) {
-    case DT_F32: return vec->f32[op] ? vec->f32[op] : PW_LOOPS_SCALAR_F32[op] ? PW_LOOPS_SCALAR_F32[op] : PW_LOOPS_SPECIAL_F32[op];
-    case DT_F64: return vec->f64[op] ? vec->f64[op] : PW_LOOPS_SCALAR_F64[op] ? PW_LOOPS_SCALAR_F64[op] : PW_LOOPS_SPECIAL_F64[op];
+    case DT_F32: return vec->f32[op] ? vec->f32[op] : PW_LOOPS_SPECIAL_F32[op];
+    case DT_F64: return vec->f64[op] ? vec->f64[op] : PW_LOOPS_SPECIAL_F64[op];
     case DT_U8: return PW_LOOPS_U8[op];
     case DT_I8: return PW_LOOPS_I8[op];
     case DT_I16: return PW_LOOPS_I16[op];

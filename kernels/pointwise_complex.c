@@ -30,6 +30,7 @@
 #define TERNARY(T, S, name, expr)                                                                                      \
     static void S##_##name(void *out, const void *const *in, int64_t n, unsigned scalars, PwParams *p)                 \
     {                                                                                                                  \
+        (void)p;                                                                                                       \
         (void)scalars;                                                                                                 \
         const T *a = in[0], *b = in[1], *c = in[2];                                                                    \
         T *o = out;                                                                                                    \
@@ -49,6 +50,47 @@
         ((F *)&r)[1] = a * d + b * c;                                                                                  \
         return r;                                                                                                      \
     }
+
+// Functions of complex numbers that C lacks, in double precision.
+static double complex complex_of(double re, double im)
+{
+    double complex z;
+    ((double *)&z)[0] = re;
+    ((double *)&z)[1] = im;
+    return z;
+}
+
+static double complex complex_expm1(double complex z)
+{
+    double x = creal(z), y = cimag(z), s = sin(y / 2), e = exp(x);
+    return complex_of(expm1(x) - 2 * e * s * s, e * sin(y));
+}
+
+static double complex complex_log1p(double complex z)
+{
+    double x = creal(z), y = cimag(z), norm = x * (2 + x) + y * y; // |1 + z|^2 - 1
+    return complex_of(norm > -0.5 && norm < 1e300 ? 0.5 * log1p(norm) : log(hypot(1 + x, y)), atan2(y, 1 + x));
+}
+
+static double complex complex_sinc(double complex z)
+{
+    if (z == 0)
+        return 1;
+    return csin(M_PI * z) / (M_PI * z);
+}
+
+static double complex complex_logaddexp(double complex a, double complex b)
+{
+    double complex top = creal(a) >= creal(b) ? a : b, low = creal(a) >= creal(b) ? b : a;
+    if (isinf(creal(top)) && creal(a) == creal(b)) // both infinities: the sum of the exponentials keeps neither
+        return creal(top) > 0 ? clog(cexp(complex_of(0, cimag(a))) + cexp(complex_of(0, cimag(b)))) + INFINITY : top;
+    return top + complex_log1p(cexp(low - top));
+}
+
+static double finite_or(double x, const double *f)
+{
+    return isnan(x) ? f[0] : isinf(x) ? (x > 0 ? f[1] : f[2]) : x;
+}
 
 #define COMPLEX_LOOPS(T, F, S, sfx)                                                                                    \
     MUL_LOOP(T, F, S)                                                                                                  \
@@ -74,6 +116,18 @@
     UNARY(T, T, S, sinh, csinh##sfx(x))                                                                                \
     UNARY(T, T, S, cosh, ccosh##sfx(x))                                                                                \
     UNARY(T, T, S, tanh, ctanh##sfx(x))                                                                                \
+    UNARY(T, T, S, asinh, casinh##sfx(x))                                                                              \
+    UNARY(T, T, S, acosh, cacosh##sfx(x))                                                                              \
+    UNARY(T, T, S, atanh, catanh##sfx(x))                                                                              \
+    UNARY(T, T, S, log2, clog(x) * M_LOG2E)                                                                            \
+    UNARY(T, T, S, log10, clog(x) * M_LOG10E)                                                                          \
+    UNARY(T, T, S, exp2, cexp(x *M_LN2))                                                                               \
+    UNARY(T, T, S, expm1, complex_expm1(x))                                                                            \
+    UNARY(T, T, S, log1p, complex_log1p(x))                                                                            \
+    UNARY(T, T, S, sinc, complex_sinc(x))                                                                              \
+    UNARY(T, T, S, nan_to_num, complex_of(finite_or(creal(x), p->f), finite_or(cimag(x), p->f)))                       \
+    BINARY(T, T, S, logaddexp, complex_logaddexp(x, y))                                                                \
+    TERNARY(T, S, lerp, cabs##sfx(z) < (F)0.5 ? x + S##_product(z, y - x) : y - S##_product(y - x, 1 - z))             \
     UNARY(T, T, S, sigmoid, 1 / (1 + cexp##sfx(-x)))                                                                   \
     UNARY(T, T, S, silu, x / (1 + cexp##sfx(-x)))                                                                      \
     UNARY(T, uint8_t, S, isnan, isnan(creal(x)) || isnan(cimag(x)))                                                    \
@@ -101,10 +155,13 @@
         [PW_RECIPROCAL] = S##_reciprocal, [PW_SQUARE] = S##_square, [PW_EXP] = S##_exp, [PW_LOG] = S##_log,            \
         [PW_SIN] = S##_sin, [PW_COS] = S##_cos, [PW_TAN] = S##_tan, [PW_ASIN] = S##_asin, [PW_ACOS] = S##_acos,        \
         [PW_ATAN] = S##_atan, [PW_SINH] = S##_sinh, [PW_COSH] = S##_cosh, [PW_TANH] = S##_tanh,                        \
+        [PW_ASINH] = S##_asinh, [PW_ACOSH] = S##_acosh, [PW_ATANH] = S##_atanh, [PW_LOG2] = S##_log2,                  \
+        [PW_LOG10] = S##_log10, [PW_EXP2] = S##_exp2, [PW_EXPM1] = S##_expm1, [PW_LOG1P] = S##_log1p,                  \
+        [PW_SINC] = S##_sinc, [PW_NAN_TO_NUM] = S##_nan_to_num, [PW_LOGADDEXP] = S##_logaddexp, [PW_LERP] = S##_lerp,  \
         [PW_SIGMOID] = S##_sigmoid, [PW_SILU] = S##_silu, [PW_ISNAN] = S##_isnan, [PW_ISINF] = S##_isinf,              \
         [PW_ISFINITE] = S##_isfinite, [PW_LOGICAL_NOT] = S##_logical_not, [PW_ADD] = S##_add, [PW_SUB] = S##_sub,      \
-        [PW_MUL] = S##_mul, [PW_DIV] = S##_div, [PW_ADD_ALPHA] = S##_add_alpha, [PW_POW] = S##_pow,                    \
-        [PW_EQ] = S##_eq, [PW_NE] = S##_ne, [PW_LOGICAL_AND] = S##_logical_and, [PW_LOGICAL_OR] = S##_logical_or,      \
+        [PW_MUL] = S##_mul, [PW_DIV] = S##_div, [PW_ADD_ALPHA] = S##_add_alpha, [PW_POW] = S##_pow, [PW_EQ] = S##_eq,  \
+        [PW_NE] = S##_ne, [PW_LOGICAL_AND] = S##_logical_and, [PW_LOGICAL_OR] = S##_logical_or,                        \
         [PW_LOGICAL_XOR] = S##_logical_xor, [PW_ADDCMUL] = S##_addcmul, [PW_ADDCDIV] = S##_addcdiv                     \
     }
 

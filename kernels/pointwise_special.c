@@ -90,7 +90,8 @@
     UNARY(T, S, y1, special_y1(x))                                                                                     \
     UNARY(T, S, spherical_j0, special_spherical_j0(x))                                                                 \
     UNARY(T, S, airy_ai, special_airy_ai(x))                                                                           \
-    UNARY(T, S, ndtr, special_ndtr(x))                                                                                 \
+    UNARY(T, S, erfinv, special_erfinv(x))                                                                             \
+    UNARY(T, S, digamma, special_digamma(x))                                                                           \
     UNARY(T, S, ndtri, special_ndtri(x))                                                                               \
     UNARY(T, S, log_ndtr, special_log_ndtr(x))                                                                         \
     UNARY(T, S, erfcx, special_erfcx(x))                                                                               \
@@ -112,14 +113,14 @@
         [PW_I0] = S##_i0, [PW_I0E] = S##_i0e, [PW_I1] = S##_i1, [PW_I1E] = S##_i1e, [PW_K0] = S##_k0,                  \
         [PW_K0E] = S##_k0e, [PW_K1] = S##_k1, [PW_K1E] = S##_k1e, [PW_BESSEL_J0] = S##_j0, [PW_BESSEL_J1] = S##_j1,    \
         [PW_BESSEL_Y0] = S##_y0, [PW_BESSEL_Y1] = S##_y1, [PW_SPHERICAL_J0] = S##_spherical_j0,                        \
-        [PW_AIRY_AI] = S##_airy_ai, [PW_NDTR] = S##_ndtr, [PW_NDTRI] = S##_ndtri, [PW_LOG_NDTR] = S##_log_ndtr,        \
-        [PW_ERFCX] = S##_erfcx, [PW_POLYGAMMA] = S##_polygamma, [PW_MVLGAMMA] = S##_mvlgamma, [PW_ZETA] = S##_zeta,    \
-        [PW_IGAMMA] = S##_igamma, [PW_IGAMMAC] = S##_igammac, [PW_CHEBYSHEV_T] = S##_chebyshev_t,                      \
-        [PW_CHEBYSHEV_U] = S##_chebyshev_u, [PW_CHEBYSHEV_V] = S##_chebyshev_v, [PW_CHEBYSHEV_W] = S##_chebyshev_w,    \
-        [PW_SHIFTED_CHEBYSHEV_T] = S##_shifted_t, [PW_SHIFTED_CHEBYSHEV_U] = S##_shifted_u,                            \
-        [PW_SHIFTED_CHEBYSHEV_V] = S##_shifted_v, [PW_SHIFTED_CHEBYSHEV_W] = S##_shifted_w,                            \
-        [PW_HERMITE_H] = S##_hermite_h, [PW_HERMITE_HE] = S##_hermite_he, [PW_LAGUERRE_L] = S##_laguerre,              \
-        [PW_LEGENDRE_P] = S##_legendre                                                                                 \
+        [PW_AIRY_AI] = S##_airy_ai, [PW_ERFINV] = S##_erfinv, [PW_DIGAMMA] = S##_digamma, [PW_NDTRI] = S##_ndtri,      \
+        [PW_LOG_NDTR] = S##_log_ndtr, [PW_ERFCX] = S##_erfcx, [PW_POLYGAMMA] = S##_polygamma,                          \
+        [PW_MVLGAMMA] = S##_mvlgamma, [PW_ZETA] = S##_zeta, [PW_IGAMMA] = S##_igamma, [PW_IGAMMAC] = S##_igammac,      \
+        [PW_CHEBYSHEV_T] = S##_chebyshev_t, [PW_CHEBYSHEV_U] = S##_chebyshev_u, [PW_CHEBYSHEV_V] = S##_chebyshev_v,    \
+        [PW_CHEBYSHEV_W] = S##_chebyshev_w, [PW_SHIFTED_CHEBYSHEV_T] = S##_shifted_t,                                  \
+        [PW_SHIFTED_CHEBYSHEV_U] = S##_shifted_u, [PW_SHIFTED_CHEBYSHEV_V] = S##_shifted_v,                            \
+        [PW_SHIFTED_CHEBYSHEV_W] = S##_shifted_w, [PW_HERMITE_H] = S##_hermite_h, [PW_HERMITE_HE] = S##_hermite_he,    \
+        [PW_LAGUERRE_L] = S##_laguerre, [PW_LEGENDRE_P] = S##_legendre                                                 \
     }
 
 // Hermite polynomials end where PyTorch 2.14 ends them, which gives NaN beyond (1.13 has no limit).

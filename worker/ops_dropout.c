@@ -123,6 +123,8 @@ OP_FN(op_rrelu)
     double lower = arg_double(args[1]), upper = arg_double(args[2]);
     DType dtype = tensor_dtype(t);
     Generator *g;
+    if (!(lower <= upper))
+        return op_raise("Lower bound should be less than or equal to the upper bound");
     TRY(call_generator(lane, site, args, &g));
     TRY(tensor_copy_as(lane, t, DT_F64, FORMAT_PRESERVE, &wide));
     double *x = wide->view.data;

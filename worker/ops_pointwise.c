@@ -71,6 +71,36 @@ static Status op_conditional(Lane *lane, Site *site, const IValue *args, IValue 
 
 static bool is_bool(IValue v) { return v.tag == TAG_BOOL || (v.tag == TAG_TENSOR && v.as.tensor->view.dtype == DT_BOOL); }
 
+static bool is_complex(IValue v)
+{
+    return v.tag == TAG_COMPLEX || (v.tag == TAG_TENSOR && dtype_is_complex((DType)v.as.tensor->view.dtype));
+}
+
+// A complex tensor's absolute value is real, and has no room in it.
+static Status op_abs_in_place(Lane *lane, Site *site, const IValue *args, IValue *rets)
+{
+    if (is_complex(args[0]))
+        return op_raise("In-place abs is not supported for complex tensors.");
+    return op_pw_row(lane, site, args, rets);
+}
+
+// self ** 2: of bools int64.
+static Status op_square(Lane *lane, Site *site, const IValue *args, IValue *rets)
+{
+    PwCall c;
+    pw_fill(&c, site->op->data, args);
+    if (is_bool(args[0]))
+        c.numbers = DT_I64;
+    return pw_finish(lane, site, &c, rets);
+}
+
+static Status op_softshrink(Lane *lane, Site *site, const IValue *args, IValue *rets)
+{
+    if (!(arg_double(args[1]) >= 0))
+        return op_raise("lambda must be greater or equal to 0, but found to be %g.", arg_double(args[1]));
+    return op_pw_row(lane, site, args, rets);
+}
+
 static Status op_neg(Lane *lane, Site *site, const IValue *args, IValue *rets)
 {
     if (is_bool(args[0]))
@@ -300,6 +330,12 @@ static Status op_prelu(Lane *lane, Site *site, const IValue *args, IValue *rets)
     int64_t n = tensor_numel(weight), size[VIEW_MAX_DIMS], stride[VIEW_MAX_DIMS];
     int ndim = self->view.ndim;
     int64_t channels = ndim >= 2 ? self->view.size[1] : 1;
+    if (weight->view.ndim > 1)
+        return op_raise("prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = %d", weight->view.ndim);
+    if (n != 1 && ndim == 0)
+        return op_raise("Not allow zero-dim input tensor.");
+    if (tensor_dtype(self) != tensor_dtype(weight))
+        return op_raise("prelu: Type promoting not supported. Got %s and %s", dtype_torch_name(tensor_dtype(self)), dtype_torch_name(tensor_dtype(weight)));
     if (n != 1 && n != channels)
         return op_raise("Mismatch of parameter numbers and input channel size. Found parameter numbers = %lld and channel size = %lld.", (long long)n,
                         (long long)channels);
@@ -345,10 +381,11 @@ static Status op_masked_fill(Lane *lane, Site *site, const IValue *args, IValue 
 }
 
 const OpBinding OPS_POINTWISE[] = {
-    UNARY("abs", ABS, COMMON)
-    UNARY("absolute", ABS, COMMON)
+    UNARY_PURE("abs", ABS, COMMON, "") ROW("abs_", op_abs_in_place, PW, ABS, COMMON, "w")
+    UNARY_PURE("absolute", ABS, COMMON, "") ROW("absolute_", op_abs_in_place, PW, ABS, COMMON, "w")
     UNARY_FN("neg", op_neg, NEG, COMMON, "")
     UNARY_FN("negative", op_neg, NEG, COMMON, "")
+    ROW("conj_physical.out", op_pw_row, P, CONJ, SELF, "to") ROW("_conj_physical.out", op_pw_row, P, CONJ, SELF, "to")
     UNARY("sign", SIGN, COMMON)
     UNARY("sgn", SGN, COMMON)
     UNARY("ceil", CEIL, COMMON)
@@ -364,7 +401,7 @@ const OpBinding OPS_POINTWISE[] = {
     UNARY("sqrt", SQRT, FLOAT)
     UNARY("rsqrt", RSQRT, FLOAT)
     UNARY("reciprocal", RECIPROCAL, FLOAT)
-    UNARY("square", SQUARE, COMMON)
+    UNARY_FN("square", op_square, SQUARE, COMMON, "")
     UNARY("exp", EXP, FLOAT)
     UNARY("exp2", EXP2, FLOAT)
     UNARY("expm1", EXPM1, FLOAT)
@@ -428,7 +465,7 @@ const OpBinding OPS_POINTWISE[] = {
     UNARY("hardswish", HARDSWISH, SELF)
     UNARY("hardsigmoid", HARDSIGMOID, SELF)
     UNARY_PURE("hardshrink", HARDSHRINK, SELF, "n")
-    UNARY_PURE("softshrink", SOFTSHRINK, SELF, "n")
+    ROW("softshrink", op_softshrink, P, SOFTSHRINK, SELF, "tn") ROW("softshrink.out", op_softshrink, P, SOFTSHRINK, SELF, "tno")
     UNARY_FN("threshold", op_pw_row, THRESHOLD, SELF, "nn")
     UNARY_PURE("log_sigmoid", LOGSIGMOID, SELF, "")
     UNARY_FN("nan_to_num", op_nan_to_num, NAN_TO_NUM, SELF, "nnn")

@@ -115,7 +115,10 @@ OP_FN(op_heaviside)
 {
     if (is_complex(args[0]) || is_complex(args[1]))
         return op_raise("heaviside is not yet implemented for complex tensors.");
-    if (tensor_dtype(args[0].as.tensor) != tensor_dtype(args[1].as.tensor))
+    if (site->arg_count > 2 && is_complex(args[2]))
+        return op_raise("heaviside is not yet implemented for complex tensors.");
+    DType t = tensor_dtype(args[0].as.tensor);
+    if (t != tensor_dtype(args[1].as.tensor) || (site->arg_count > 2 && t != tensor_dtype(args[2].as.tensor)))
         return op_raise("heaviside is not yet implemented for tensors with different dtypes.");
     return op_pw_row(lane, site, args, rets);
 }
@@ -269,7 +272,8 @@ const OpBinding OPS_SPECIAL[] = {
     PLAIN("isreal", op_isreal) PLAIN("frexp.Tensor", op_frexp) PLAIN("isin.Tensor_Tensor", op_isin) PLAIN(
         "isin.Tensor_Scalar", op_isin) PLAIN("isin.Scalar_Tensor", op_isin) ROW("heaviside", op_heaviside, 0, HEAVISIDE,
                                                                                 COMMON, "tt")
-        ROW("heaviside_", op_heaviside, OP_WRITES_ARG0, HEAVISIDE, COMMON, "wt") ROW(
+        ROW("heaviside_", op_heaviside, OP_WRITES_ARG0, HEAVISIDE, COMMON, "wt")
+    ROW("heaviside.out", op_heaviside, 0, HEAVISIDE, COMMON, "tto") ROW(
             "polygamma", op_polygamma, 0, POLYGAMMA, FLOAT,
             "-t") ROW("polygamma_", op_polygamma, OP_WRITES_ARG0, POLYGAMMA, FLOAT,
                       "w-") ROW("special_polygamma", op_polygamma, 0, POLYGAMMA, FLOAT, "-t")

@@ -392,7 +392,7 @@ OP_FN(op_written_copy)
 OP_FN(op_conj_physical_)
 {
     Tensor *t = args[0].as.tensor, *copy;
-    if (dtype_is_complex(tensor_dtype(t)) && tensor_dtype(t) != DT_C32) {
+    if (dtype_is_complex(tensor_dtype(t))) {
         TRY(tensor_copy_as(lane, t, DT_C128, FORMAT_CONTIGUOUS, &copy));
         for (int64_t i = 0, n = tensor_numel(t); i < n; i++)
             ((double *)copy->view.data)[2 * i + 1] *= -1;

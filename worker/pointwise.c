@@ -264,12 +264,25 @@ static Status make_plain(Lane *lane, PwCall *c)
     return c->out ? tensor_make_plain(lane, c->out) : ST_OK;
 }
 
+// Operators that write to an out= tensor of the result's own dtype only.
+static bool out_is_exact(PwOp op)
+{
+    switch (op) {
+    case PW_NEG: case PW_ABS: case PW_SIGN: case PW_SGN: case PW_CEIL: case PW_FLOOR: case PW_ROUND: case PW_ROUND_DECIMALS: case PW_TRUNC:
+    case PW_FRAC: case PW_LEAKY_RELU: case PW_ELU: case PW_GELU: case PW_GELU_TANH: case PW_SILU: case PW_MISH: case PW_SOFTPLUS:
+    case PW_HARDSWISH: case PW_HARDSIGMOID: case PW_HARDSHRINK: case PW_SOFTSHRINK: case PW_CONJ: return true;
+    default: return false;
+    }
+}
+
 static Status result_view(Lane *lane, PwCall *c, PwEntry *e, Layout layout)
 {
     View *r = &e->result;
     TRY(result_shape(c, r));
     DType type = result_type(c, e->compute);
     if (c->out) {
+        if (c->resize_out && out_is_exact((PwOp)c->op) && c->out->view.dtype != type)
+            return op_raise("Found dtype %s but expected %s", dtype_torch_name((DType)c->out->view.dtype), dtype_torch_name(type));
         bool reshaped = !view_same_shape(r, &c->out->view);
         if (reshaped && !c->resize_out) {
             char have[200], want[200];

@@ -233,6 +233,43 @@ BINARY(prelu, NONE, select(x > 0, x, x *y))
 BINARY(glu, NONE, x / (1 + SL(exp, u10)(-y)))
 BINARY(pow_any, NONE, SL(pow, u10)(x, y))
 
+BINARY(fmod, NONE, SL(fmod, )(x, y))
+BINARY(remainder, NONE, ({
+           V rest = SL(fmod, )(x, y);
+           select((rest != 0) & ((y < 0) != (rest < 0)), rest + y, rest);
+       }))
+// Quotient rounded down, as Python's float floor division rounds it.
+BINARY(div_floor, NONE, ({
+           V exact = x / y, rest = SL(fmod, )(x, y), q = (x - rest) / y;
+           q = select((rest != 0) & ((y < 0) != (rest < 0)), q - 1, q);
+           V down = vfloor(q);
+           down = select(q - down > (T)0.5, down + 1, down);
+           down = select(q == 0, (V)((VI)exact & (VI)splat((T)-0.0)), down);
+           select((y == 0) | (vabs(exact) == (T)__builtin_inf()), exact, down);
+       }))
+BINARY(logaddexp, NONE, ({
+           V top = select((x > y) | vnan(x), x, y);
+           V sum = top + SL(log1p, u10)(SL(exp, u10)(-vabs(x - y)));
+           select((x == y) & (vabs(x) == (T)__builtin_inf()), x, sum);
+       }))
+BINARY(logaddexp2, NONE, ({
+           V top = select((x > y) | vnan(x), x, y);
+           V sum = top + SL(log1p, u10)(SL(exp2, u10)(-vabs(x - y))) * (T)1.44269504088896340736;
+           select((x == y) & (vabs(x) == (T)__builtin_inf()), x, sum);
+       }))
+BINARY(xlogy, NONE, select((x == 0) & ~vnan(y), (V){0}, x *SL(log, u10)(y)))
+BINARY(xlog1py, NONE, select((x == 0) & ~vnan(y), (V){0}, x *SL(log1p, u10)(y)))
+BINARY(nextafter, NONE, select(vnan(x) | vnan(y), x + y, SL(nextafter, )(x, y)))
+UNARY(sinc, NONE, ({
+          V z = x * (T)3.14159265358979323846;
+          select(x == 0, splat(1), SL(sin, u10)(z) / z);
+      }))
+UNARY(same, NONE, x)
+UNARY(angle, NONE, select(vnan(x), x, select(x < 0, splat((T)3.14159265358979323846), (V){0})))
+BINARY(heaviside, NONE, select(x == 0, y, select(x > 0, splat(1), (V){0})))
+UNARY(entr, NONE, select(vnan(x), x, select(x > 0, -x *SL(log, u10)(x), select(x == 0, (V){0}, splat((T)-__builtin_inf())))))
+UNARY(ndtr, NONE, (T)0.5 * SL(erfc, u15)(x * (T)-0.70710678118654752440))
+
 UNARY(cube, NONE, x *x *x)
 UNARY(reciprocal_square, NONE, 1 / (x * x))
 // Common exponents as PyTorch computes them.
@@ -385,6 +422,9 @@ EXTREME(min, <)
     X(DIV_TRUNC, div_trunc) X(POW, pow) X(ATAN2, atan2) X(MAXIMUM, maximum) X(MINIMUM, minimum) X(FMAX, fmax)          \
     X(FMIN, fmin) X(EQ, eq) X(NE, ne) X(LT, lt) X(LE, le) X(GT, gt) X(GE, ge) X(LOGICAL_AND, logical_and)              \
     X(LOGICAL_OR, logical_or) X(LOGICAL_XOR, logical_xor) X(HYPOT, hypot) X(COPYSIGN, copysign) X(PRELU, prelu)        \
+    X(FMOD, fmod) X(REMAINDER, remainder) X(DIV_FLOOR, div_floor) X(LOGADDEXP, logaddexp) X(LOGADDEXP2, logaddexp2)    \
+    X(XLOGY, xlogy) X(XLOG1PY, xlog1py) X(NEXTAFTER, nextafter) X(SINC, sinc) X(ENTR, entr) X(NDTR, ndtr)              \
+    X(ANGLE, angle) X(CONJ, same) X(REAL, same) X(HEAVISIDE, heaviside)                                                \
     X(GLU, glu) X(LERP, lerp) X(ADDCMUL, addcmul) X(ADDCDIV, addcdiv) X(CLAMP_TENSOR, clamp_tensor)
 
 #undef V

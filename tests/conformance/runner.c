@@ -2,7 +2,9 @@
 // what the conformance scripts compare with PyTorch, thousands of calls per process. runner.py is the other side.
 //
 // A line is PATH, METHOD and MODE, separated by tabs. MODE is o (the graph optimised, as in use) or p (the graph as it
-// is), and t after it asks for the value as text, the way print writes it. The arguments are the items of the module's attribute `args_METHOD`, a tuple; without it there are none.
+// is), and t after it asks for the value as text, the way print writes it; or t and a number N: optimised, with N as one more
+// argument, the number of times to do it, and the value is the nanoseconds of processor time of that call, after a shorter
+// one. The arguments are the items of the module's attribute `args_METHOD`, a tuple; without it there are none.
 // conformance_runner --check FOLDER … runs forward of every FOLDER/NAME.pt, both ways, and compares what is printed, and the
 // result or the end of the message, with NAME.expected; --write FOLDER … makes those files.
 // An answer is four numbers of 32 bits: status, and the bytes of message, printed text and value, which follow.
@@ -14,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { MAX_ARGS = 64, MAX_COPIES = 256, MAX_DEPTH = 64 };
 
@@ -198,6 +201,39 @@ static Status call(Model *m, Lane *lane, Str method, bool as_text, Buf *value)
     return s;
 }
 
+static int64_t cpu_time(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t); // what else the machine does must not count
+    return t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static Status time_call(Model *m, Lane *lane, Str method, int64_t count, Buf *value)
+{
+    Instance *instance;
+    IValue tuple, result, all[MAX_ARGS + 1];
+    TRY(arguments(m, lane, method, &tuple));
+    int n = tuple.tag == TAG_TUPLE && tuple.as.tuple->len <= MAX_ARGS ? (int)tuple.as.tuple->len : 0;
+    for (int i = 0; i < n; i++)
+        all[i] = tuple.as.tuple->items[i];
+    Status s = instance_new(m, lane, &instance);
+    if (s == ST_OK) {
+        int64_t start = 0, counts[2] = {count / 8 + 1, count};
+        for (int k = 0; k < 2 && s == ST_OK; k++) {
+            all[n] = value_int(counts[k]);
+            start = cpu_time();
+            s = instance_call(instance, all, n + 1, &result);
+            if (s == ST_OK)
+                value_release(result);
+        }
+        buf_bytes(value, "f", 1);
+        put_f64(value, (double)(cpu_time() - start));
+        instance_free(instance);
+    }
+    value_release(tuple);
+    return s;
+}
+
 static Status answer(const char *path, const char *method, const char *mode, Buf *value, FILE *printed)
 {
     Model *m;
@@ -213,7 +249,7 @@ static Status answer(const char *path, const char *method, const char *mode, Buf
         s = lane_new(&kernels, program_types(model_program(m)), &lane);
     if (s == ST_OK) {
         lane->print_to = printed;
-        s = call(m, lane, str_of(method), mode[0] && mode[1] == 't', value);
+        s = *mode == 't' ? time_call(m, lane, str_of(method), strtoll(mode + 1, NULL, 10), value) : call(m, lane, str_of(method), mode[0] && mode[1] == 't', value);
     }
     if (lane)
         lane_free(lane);

@@ -126,11 +126,19 @@ class Runner:
             n -= len(part)
         return b"".join(parts)
 
-    def call(self, path, method, plain=False, as_text=False):
+    def time(self, path, method, count):
+        """Nanoseconds of processor time of the method called with one more argument, `count`."""
+        answer = self.call(path, method, mode=f"t{count}")
+        if answer.status != OK:
+            raise RuntimeError(answer.message.strip().splitlines()[-1])
+        return answer.value
+
+    def call(self, path, method, plain=False, as_text=False, mode=None):
         if not self.process:
             self._start()
         try:
-            self.process.stdin.write(f"{path}\t{method}\t{'p' if plain else 'o'}{'t' if as_text else ''}\n".encode())
+            mode = mode or ("p" if plain else "o") + ("t" if as_text else "")
+            self.process.stdin.write(f"{path}\t{method}\t{mode}\n".encode())
             self.process.stdin.flush()
             status, message, printed, value = struct.unpack("=4I", self._read(16))
             message, printed = (self._read(n).decode("utf-8", "replace") for n in (message, printed))
