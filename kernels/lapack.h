@@ -23,12 +23,12 @@ void lapack_work_free(LapackWork *w);
 
 typedef enum BlasTrans { BLAS_N, BLAS_T, BLAS_C } BlasTrans; // as it is, transposed, conjugate-transposed
 
-// c = alpha * op(a) op(b) + beta * c, c [m, n]; alpha and beta are real.
-Status blas_gemm(DType t, BlasTrans ta, BlasTrans tb, int64_t m, int64_t n, int64_t k, double alpha, const void *a, int64_t lda, const void *b, int64_t ldb,
-                 double beta, void *c, int64_t ldc);
+// c = alpha * op(a) op(b) + beta * c, c [m, n].
+Status blas_gemm(DType t, BlasTrans ta, BlasTrans tb, int64_t m, int64_t n, int64_t k, double _Complex alpha, const void *a, int64_t lda, const void *b,
+                 int64_t ldb, double _Complex beta, void *c, int64_t ldc);
 // y = alpha * op(a) x + beta * y, a [m, n].
-Status blas_gemv(DType t, BlasTrans ta, int64_t m, int64_t n, double alpha, const void *a, int64_t lda, const void *x, int64_t incx, double beta, void *y,
-                 int64_t incy);
+Status blas_gemv(DType t, BlasTrans ta, int64_t m, int64_t n, double _Complex alpha, const void *a, int64_t lda, const void *x, int64_t incx,
+                 double _Complex beta, void *y, int64_t incy);
 // b = op(a)^-1 b (left) or b op(a)^-1, a triangular; b [m, n].
 Status blas_trsm(DType t, bool left, bool upper, BlasTrans trans, bool unit, int64_t m, int64_t n, const void *a, int64_t lda, void *b, int64_t ldb);
 

@@ -52,9 +52,10 @@ typedef struct ActParams {
 extern const KernelOp kernel_add_act;
 
 // alpha * (a @ b) + beta * c, with PyTorch's rules for vectors, matrices and batches. Inputs: a, b, c (broadcast to the
-// result) or absent; c is not read when beta is 0. Output contiguous.
+// result) or absent; c is not read when beta is 0. Output contiguous. The imaginary parts are for complex operands.
 typedef struct MatmulParams {
     double alpha, beta;
+    double alpha_im, beta_im;
 } MatmulParams;
 extern const KernelOp kernel_matmul;
 

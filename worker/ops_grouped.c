@@ -61,7 +61,7 @@ static Status group_product(Lane *lane, Site *site, const Grouped *g, int64_t i,
         s = group_of(lane, g->b, i, rows ? 0 : 1, start, end, &in[1]);
     if (s == ST_OK)
         s = group_of(lane, g->out, i, rows ? 0 : 1, start, end, &out);
-    MatmulParams p = {1, 0};
+    MatmulParams p = {1, 0, 0, 0};
     if (s == ST_OK && tensor_numel(out))
         s = kernel_call_into(lane, site, &kernel_matmul, &p, sizeof p, in, 2, &out, 1);
     for (int k = 0; k < 2; k++)

@@ -240,19 +240,6 @@ static Status op_reduce(Lane *lane, Site *site, const IValue *args, IValue *rets
     return finish(lane, site, row, &c, rets);
 }
 
-// linalg_norm without order and norm of matrices in the Frobenius sense: the vector norm of all elements.
-static Status op_linalg_norm(Lane *lane, Site *site, const IValue *args, IValue *rets)
-{
-    int dims = 0;
-    int64_t list[VIEW_MAX_DIMS];
-    if (!arg_is_none(args[2]))
-        TRY(arg_ints(args[2], list, VIEW_MAX_DIMS, &dims));
-    int ndim = args[0].as.tensor->view.ndim;
-    if (!arg_is_none(args[1]) && (arg_is_none(args[2]) ? ndim != 1 : dims != 1))
-        return status_fail(ST_UNSUPPORTED, "aten::linalg_norm: matrix norms of a given order are not supported");
-    return op_reduce(lane, site, args, rets);
-}
-
 // aminmax: two reductions.
 static Status op_aminmax(Lane *lane, Site *site, const IValue *args, IValue *rets)
 {
@@ -365,8 +352,6 @@ const OpBinding OPS_REDUCE[] = {
     ROW("norm.ScalarOpt_dim_dtype", NORM, FLOAT, "tndky", "v")
     ROW("norm.ScalarOpt_dtype", NORM, FLOAT, "tny", "v")
     ROW("linalg_vector_norm", NORM, FLOAT, "tndky", "v")
-    ROW("linalg_vector_norm.out", NORM, FLOAT, "tndkyo", "v")
-    {"aten::linalg_norm", op_linalg_norm, P, &(const Row){REDUCE_NORM, OUT_FLOAT, "tndky", "v"}, NULL},
     ROW("frobenius_norm.dim", NORM, FLOAT, "tdk", "v")
     ROW("logsumexp", LOGSUMEXP, FLOAT, "tdk", "v")
     ROW("special_logsumexp", LOGSUMEXP, FLOAT, "tdk", "v")

@@ -429,6 +429,8 @@ static Status pinv(Lane *lane, Tensor *a, IValue atol, IValue rtol, bool hermiti
     if (a->view.ndim < 2 || !lapack_takes(t))
         return op_raise("linalg.pinv(%s{%s}): expected a tensor with 2 or more dimensions of float, double, cfloat or cdouble types", dtype_torch_name(t),
                         size_text(a->view.size, a->view.ndim).text);
+    TRY(check_tolerance(atol, "atol", "torch.linalg.pinv"));
+    TRY(check_tolerance(rtol, "rtol", "torch.linalg.pinv"));
     if (tensor_numel(a) == 0) { // tolerances do not matter
         int64_t size[VIEW_MAX_DIMS];
         Tensor *none;
@@ -483,6 +485,8 @@ OP_FN(op_pinv) // self, *, atol, rtol, hermitian
 
 OP_FN(op_pinv_rcond) // self, rcond, hermitian (pinverse has none)
 {
+    if (args[0].as.tensor->view.ndim >= 2 && lapack_takes(tensor_dtype(args[0].as.tensor)))
+        TRY(check_tolerance(args[1], "rcond", "torch.linalg.pinv"));
     return pinv(lane, args[0].as.tensor, value_float(0), args[1], site->op->data == NULL && args[2].as.b, rets);
 }
 

@@ -5,6 +5,7 @@
 #include "kernels/lapack.h"
 #include "kernels/pack.h"
 
+#include <complex.h>
 #include <string.h>
 
 // One side as the library sees it: [batch…, rows, cols] row-major, or the transpose of such.
@@ -22,7 +23,7 @@ typedef struct BlasState {
     MatmulShape m;
     int64_t batches, rows; // products, and rows of each: a's batches are rows when b is one matrix
     Side a, b;
-    double alpha, beta;
+    double _Complex alpha, beta; // real unless the type is complex
     bool accumulate;       // in scratch, because the output has another type
     size_t at_sum, at_add;
     int start;             // operand that the sum starts from (c, bias), or -1
@@ -190,10 +191,11 @@ Status blas_matmul_prepare(Kernel *k, const KernelContext *ctx, const void *para
     BlasState *s;
     TRY(start(k, in, n_in, &s));
     s->m = shape;
-    s->alpha = p->alpha;
-    s->beta = has_c ? p->beta : 0;
+    bool is_complex = dtype_is_complex(s->type);
+    s->alpha = CMPLX(p->alpha, is_complex ? p->alpha_im : 0);
+    s->beta = has_c ? CMPLX(p->beta, is_complex ? p->beta_im : 0) : 0;
     kernel_output(k, 0, (DType)in[0].dtype, shape.out_ndim, shape.out_size);
-    if (has_c && p->beta != 0) {
+    if (s->beta != 0) {
         int64_t unused[VIEW_MAX_DIMS];
         TRY(expand_strides(&in[2], shape.out_ndim, shape.out_size, unused));
         s->start = 2;
@@ -204,7 +206,7 @@ Status blas_matmul_prepare(Kernel *k, const KernelContext *ctx, const void *para
 }
 
 // c = alpha * a b + beta * c for one product; row-major, so the library is asked for the transpose.
-static Status multiply(const BlasState *s, const char *a, const char *b, char *c, double alpha, double beta)
+static Status multiply(const BlasState *s, const char *a, const char *b, char *c, double _Complex alpha, double _Complex beta)
 {
     int64_t m = s->rows, n = s->m.n, k = s->m.k;
     BlasTrans ta = s->a.transposed ? BLAS_T : BLAS_N, tb = s->b.transposed ? BLAS_T : BLAS_N;
@@ -247,7 +249,7 @@ static const void *side_data(const Side *x, DType type, const View *operand, cha
     return to.data;
 }
 
-static Status products(const BlasState *s, const char *a, const char *b, char *sum, double alpha, double beta)
+static Status products(const BlasState *s, const char *a, const char *b, char *sum, double _Complex alpha, double _Complex beta)
 {
     int64_t size = (int64_t)dtype_size(s->type), index[VIEW_MAX_DIMS] = {0};
     for (int64_t i = 0; i < s->batches; i++) {
@@ -279,13 +281,13 @@ static Status run_whole(const BlasState *s, const View *in, const View *out, cha
     if (plain) { // the sum starts from c
         if (in[s->start].data != sum)
             TRY(copy_convert(&total, &in[s->start]));
-        scale_whole(s->type, sum, n, (int64_t)s->beta);
+        scale_whole(s->type, sum, n, (int64_t)creal(s->beta));
     } else {
         memset(sum, 0, (size_t)n * dtype_size(s->type));
     }
     TRY(products(s, a, b, sum, 1, 0));
     if (s->alpha != 1)
-        scale_whole(s->type, sum, n, (int64_t)s->alpha);
+        scale_whole(s->type, sum, n, (int64_t)creal(s->alpha));
     if (!plain && s->start >= 0) { // element by element: c may lie where the result goes
         View c = in[s->start];
         int64_t stride[VIEW_MAX_DIMS];
@@ -297,7 +299,7 @@ static Status run_whole(const BlasState *s, const View *in, const View *out, cha
                 rest /= out->size[d];
             }
             int64_t x = c.dtype == DT_I64 ? ((const int64_t *)c.data)[at] : (int64_t)element_get(c.data, (DType)c.dtype, at);
-            uint64_t scaled = (uint64_t)(int64_t)s->beta * (uint64_t)x;
+            uint64_t scaled = (uint64_t)(int64_t)creal(s->beta) * (uint64_t)x;
             if (s->type == DT_I64)
                 ((uint64_t *)sum)[i] += scaled;
             else
@@ -348,7 +350,7 @@ Status blas_matmul_run(const Kernel *k, const View *in, const View *out, void *s
     total.data = sum;
     if (s->start >= 0 && in[s->start].data != sum)
         TRY(copy_convert(&total, &in[s->start]));
-    double beta = s->start >= 0 ? s->beta : 0;
+    double _Complex beta = s->start >= 0 ? s->beta : 0;
     if (s->m.k == 0 && beta == 0)
         memset(sum, 0, (size_t)view_numel(out) * dtype_size(s->type));
     else

@@ -2,6 +2,7 @@
 // Single-threaded: lanes come before threads, and results must not depend on how many there are.
 #include "kernels/lapack.h"
 
+#include <complex.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,13 +124,13 @@ static int at_least_1(int n) { return n > 1 ? n : 1; }
 
 // A scalar of type t.
 typedef union Scalar { float f[2]; double d[2]; } Scalar;
-static Scalar scalar(DType t, double x)
+static Scalar scalar(DType t, double _Complex x)
 {
-    Scalar s = {.d = {0, 0}};
-    if (real_size(t) == sizeof(float))
-        s.f[0] = (float)x;
-    else
-        s.d[0] = x;
+    Scalar s = {.d = {creal(x), cimag(x)}};
+    if (real_size(t) == sizeof(float)) {
+        s.f[0] = (float)creal(x);
+        s.f[1] = (float)cimag(x);
+    }
     return s;
 }
 static double first(DType t, const void *x) { return real_size(t) == sizeof(float) ? *(const float *)x : *(const double *)x; }
@@ -180,8 +181,8 @@ void lapack_work_free(LapackWork *w)
 
 static const char TRANS[] = "NTC";
 
-Status blas_gemm(DType t, BlasTrans ta, BlasTrans tb, int64_t m, int64_t n, int64_t k, double alpha, const void *a, int64_t lda, const void *b, int64_t ldb,
-                 double beta, void *c, int64_t ldc)
+Status blas_gemm(DType t, BlasTrans ta, BlasTrans tb, int64_t m, int64_t n, int64_t k, double _Complex alpha, const void *a, int64_t lda, const void *b,
+                 int64_t ldb, double _Complex beta, void *c, int64_t ldc)
 {
     INT(im, m);
     INT(in, n);
@@ -195,8 +196,8 @@ Status blas_gemm(DType t, BlasTrans ta, BlasTrans tb, int64_t m, int64_t n, int6
     return ST_OK;
 }
 
-Status blas_gemv(DType t, BlasTrans ta, int64_t m, int64_t n, double alpha, const void *a, int64_t lda, const void *x, int64_t incx, double beta, void *y,
-                 int64_t incy)
+Status blas_gemv(DType t, BlasTrans ta, int64_t m, int64_t n, double _Complex alpha, const void *a, int64_t lda, const void *x, int64_t incx,
+                 double _Complex beta, void *y, int64_t incy)
 {
     INT(im, m);
     INT(in, n);

@@ -10,7 +10,7 @@ static void compare(const MatmulParams *p, View a, View b, View c, const char *v
 
 static void products(int na, const int64_t *sa, int nb, const int64_t *sb)
 {
-    MatmulParams p = {1, 1};
+    MatmulParams p = {1, 1, 0, 0};
     Operand a = operand_f32(na, sa, 1), b = operand_f32(nb, sb, 2);
     compare(&p, a.view, b.view, operand_absent().view, "dnnl");
     operand_free(&a);
@@ -40,7 +40,7 @@ static void test_ranks(void **state)
 static void test_strides(void **state)
 {
     (void)state;
-    MatmulParams p = {1, 1};
+    MatmulParams p = {1, 1, 0, 0};
     Operand q = operand_f32(DIMS(2, 7, 3, 8), 1), k = operand_f32(DIMS(2, 9, 3, 8), 2);
     compare(&p, view_permuted(&q.view, (int[]){0, 2, 1, 3}), view_permuted(&k.view, (int[]){0, 2, 3, 1}), operand_absent().view, "dnnl");
     Operand m = operand_f32(DIMS(6, 5), 3), n = operand_f32(DIMS(7, 5), 4);
@@ -70,7 +70,7 @@ static void test_c(void **state)
     (void)state;
     Operand a = operand_f32(DIMS(6, 5), 1), b = operand_f32(DIMS(5, 9), 2);
     Operand cs[] = {operand_f32(DIMS(9), 3), operand_f32(DIMS(6, 9), 4), operand_f32(DIMS(6, 1), 5), operand_f32(DIMS(1, 9), 6), operand_f32(0, NULL, 7)};
-    MatmulParams ps[] = {{1, 1}, {0.5, 2}, {1, 0.25}, {2, 0}};
+    MatmulParams ps[] = {{1, 1, 0, 0}, {0.5, 2, 0, 0}, {1, 0.25, 0, 0}, {2, 0, 0, 0}};
     for (size_t i = 0; i < 5; i++)
         for (size_t j = 0; j < 4; j++)
             compare(&ps[j], a.view, b.view, cs[i].view, "dnnl");
@@ -134,7 +134,7 @@ static void test_other_types(void **state)
     view_set_contiguous(&va, 2, (int64_t[]){2, 3});
     view_set_contiguous(&vb, 2, (int64_t[]){3, 2});
     View in[2] = {va, vb};
-    MatmulParams p = {1, 1};
+    MatmulParams p = {1, 1, 0, 0};
     Result r;
     assert_int_equal(kernel_try(&kernel_matmul, &p, in, 2, false, NULL, &r), ST_OK);
     const int64_t *got = r.out[0].view.data;
@@ -174,7 +174,7 @@ static void test_blas(void **state)
 {
     (void)state;
     static const struct { DType t; double most; } types[] = {{DT_F64, 1e-15}, {DT_I64, 0}, {DT_I32, 0}, {DT_I8, 0}, {DT_F16, 5e-4}, {DT_BF16, 4e-3}};
-    static const MatmulParams ps[] = {{1, 1}, {3, 2}, {1, -3}, {2, 0}};
+    static const MatmulParams ps[] = {{1, 1, 0, 0}, {3, 2, 0, 0}, {1, -3, 0, 0}, {2, 0, 0, 0}};
     View none = operand_absent().view;
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         DType t = types[i].t;
@@ -211,7 +211,7 @@ static void test_empty(void **state)
     (void)state;
     Operand a = operand_f32(DIMS(2, 0), 1), b = operand_f32(DIMS(0, 3), 2);
     View in[2] = {a.view, b.view};
-    MatmulParams p = {1, 1};
+    MatmulParams p = {1, 1, 0, 0};
     Result r;
     assert_int_equal(kernel_try(&kernel_matmul, &p, in, 2, false, NULL, &r), ST_OK);
     for (int i = 0; i < 6; i++)
@@ -236,7 +236,7 @@ static void expect(const KernelOp *op, const void *params, Operand a, Operand b,
 static void test_messages(void **state)
 {
     (void)state;
-    MatmulParams p = {1, 1};
+    MatmulParams p = {1, 1, 0, 0};
     ActParams q = {.act = ACT_NONE};
     Operand no = operand_absent(), f64 = operand_f32(DIMS(3, 2), 1);
     f64.view.dtype = DT_F64;

@@ -108,8 +108,76 @@ static const OpRow spectrum_rows[] = {
 };
 ROWS_TEST(spectra, spectrum_rows)
 
+static const OpRow norm_rows[] = {
+    {"aten::linalg_matrix_norm; f64[2,2]{3, 0, 4, 5}; 2; [-2, -1]; False; None", "~f64[]() {6.7082039324993694}"},
+    {"aten::linalg_matrix_norm; f64[2,2]{3, 0, 4, 5}; -2; [0, 1]; True; None", "~f64[1, 1](1, 1) {2.2360679774997894}"},
+    {"aten::linalg_matrix_norm; f64[2,2]{3, 0, 4, -5}; 1; [0, 1]; False; None", "f64[]() {7}"},
+    {"aten::linalg_matrix_norm; f64[2,2]{3, 0, 4, -5}; inf; [0, 1]; False; None", "f64[]() {9}"},
+    {"aten::linalg_matrix_norm; f64[2,2]{3, 0, 4, -5}; -1; [1, 0]; True; None", "f64[1, 1](1, 1) {3}"},
+    {"aten::linalg_matrix_norm; f64[0,3]; 1; [0, 1]; False; None", "f64[]() {0}"},
+    {"aten::linalg_matrix_norm; f64[2,2]; 3; [0, 1]; False; None", "! linalg.matrix_norm: Order 3 not supported."},
+    {"aten::linalg_matrix_norm; f64[2,2]; 2; [0, 0]; False; None", "! linalg.matrix_norm: dims must be different. Got (0, 0)"},
+    {"aten::linalg_matrix_norm; f64[2,2]; 2; [0]; False; None", "! linalg.matrix_norm: dim must be a 2-tuple. Got 0"},
+    {"aten::linalg_matrix_norm; i64[2,2]; 2; [0, 1]; False; None", "! linalg.matrix_norm: Expected a floating point or complex tensor as input. Got Long"},
+    {"aten::linalg_matrix_norm.str_ord; f32[2,2]{3, 0, 4, 5}; 'fro'; [-2, -1]; False; 7", "~f64[]() {7.0710678118654755}"},
+    {"aten::linalg_matrix_norm.str_ord; f64[2,2]{3, 0, 4, 5}; 'nuc'; [-2, -1]; False; None", "~f64[]() {8.9442719099991592}"},
+    {"aten::nuclear_norm; f64[2,2]{3, 0, 4, 5}; False", "~f64[]() {8.9442719099991592}"},
+    {"aten::linalg_norm; f64[2,2]{3, 0, 4, -5}; 1; None; False; None", "f64[]() {7}"},
+    {"aten::linalg_norm; f64[2]{3, 4}; 1; None; True; None", "f64[1](1) {7}"},
+    {"aten::linalg_norm; f64[1,1,2]{3, 4}; None; None; False; None", "f64[]() {5}"},
+    {"aten::linalg_norm; f64[1,1,2]; 2; None; False; None", "! linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got 3D."},
+    {"aten::linalg_norm.ord_str; f64[2,2]; 'foo'; None; False; None", "! linalg.matrix_norm: Order foo not supported."},
+    {"aten::linalg_cond; f64[2,2]{3, 0, 4, 5}; None", "~f64[]() {3}"},
+    {"aten::linalg_cond; f64[2,2]{1, 2, 3, 4}; 1", "~f64[]() {21}"},
+    {"aten::linalg_cond; f64[2,1,1]{2, 0}; 1", "~f64[2](1) {1, inf}"},
+    {"aten::linalg_cond; f64[2,2]; 3", "! ValueError: linalg.cond got an invalid norm type: 3"},
+    {"aten::linalg_cond; f64[2,3]; 1", "! linalg.cond(ord=1): A must be batches of square matrices, but they are 2 by 3 matrices"},
+    {"aten::dist; f64[2]{1, 2}; f64[2]{4, 6}; 2", "f64[]() {5}"},
+    {"aten::renorm; f64[2,2]{3, 4, 0, 1}; 2; 0; 2.5", "~f64[2, 2](2, 1) {1.4999999700000006, 1.9999999600000008, 0, 1}"},
+};
+ROWS_TEST(norms, norm_rows)
+
+static const OpRow product_rows[] = {
+    {"aten::linalg_multi_dot; [f64[2], f64[2,3], f64[3,2]]", "f64[2](1) {28, 40}"},
+    {"aten::linalg_multi_dot; [f64[2,2]]", "! multi_dot(): expected at least 2 tensors but got 1"},
+    {"aten::linalg_multi_dot; [f64[3,3], f64[2,2]]", "! multi_dot(): tensors 0 and 1 with shapes [3, 3] and [2, 2] cannot be multiplied"},
+    {"aten::chain_matmul; [f64[2,1], f64[1,2], f64[2,2], f64[2,1]]", "f64[2, 1](1, 1) {0, 3}"},
+    {"aten::cross; f32[2,3]; f32[2,3]{0, 0, 1, 1, 0, 0}; None", "f32[2, 3](3, 1) {1, 0, 0, 0, 5, -4}"},
+    {"aten::linalg_cross; f32[3,2]; f32[3,1]{1, 0, 0}; 0", "f32[3, 2](2, 1) {0, 0, 4, 5, -2, -3}"},
+    {"aten::linalg_cross; f32[2]; f32[2]; -1", "! linalg.cross: inputs dimension -1 must have length 3. Got 2 and 2"},
+    {"aten::cross; f32[2]; f32[2]; None", "! no dimension of size 3 in input"},
+    {"aten::linalg_vecdot; c64[2]; c64[2]; -1", "c64[]() {2+0j}"},
+    {"aten::vdot; c64[2]; c64[2]", "c64[]() {2+0j}"},
+    {"aten::dot; c64[2]; c64[2]", "c64[]() {0-2j}"},
+    {"aten::inner; f32[]; f32[2]", "f32[2](1) {0, 0}"},
+    {"aten::inner; f32[2,3]; f32[3]", "f32[2](1) {5, 14}"},
+    {"aten::kron; f32[1,2]; f32[2,1]{1, 2}", "f32[2, 2](2, 1) {0, 1, 0, 2}"},
+    {"aten::trace; i32[2,3]", "i64[]() {4}"},
+    {"aten::trace; f32[2]", "! trace: expected a matrix, but got tensor with dim 1"},
+    {"aten::addmm; c64[1,1]{1}; c64[1,1]{2}; c64[1,1]{3}; 1j; 2j", "c64[1, 1](1, 1) {0+13j}"},
+    {"aten::addmm; i64[1,1]; i64[1,1]; i64[1,1]; 0.5; 1", "! For integral input tensors, argument beta must not be a floating point number."},
+    {"aten::addr; f32[2,2]; f64[2]; f32[2]; 1; 2", "f64[2, 2](2, 1) {0, 1, 2, 5}"},
+    {"&aten::addbmm_; f32[1]; f32[2,1,1]; f32[2,1,2]; 1; 1", "f32[1, 2](2, 1) {2, 3}"},
+    {"aten::trapezoid.dx; f32[2,3]; 2; 1", "f32[2](1) {4, 16}"},
+    {"aten::trapezoid.x; f32[3]; f32[3]{0, 1, 3}; -1", "f32[]() {3.5}"},
+    {"aten::trapezoid.x; f32[3]; f32[2]; -1", "! trapezoid: There must be one `x` value for each sample point"},
+    {"aten::cumulative_trapezoid.dx; f32[3]; 2; 0", "f32[2](1) {1, 4}"},
+    {"aten::cov; f64[2,3]{0, 1, 2, 2, 1, 0}; 1; None; None", "~f64[2, 2](2, 1) {1, -1, -1, 1}"},
+    {"aten::cov; f64[2]{1, 3}; 0; i64[2]{1, 3}; None", "~f64[]() {0.75}"},
+    {"aten::cov; f64[2]{1, 3}; 0; i64[2]{1, -3}; None", "! cov(): fweights cannot be negative"},
+    {"aten::corrcoef; f64[2,3]{0, 1, 2, 2, 1, 0}", "~f64[2, 2](2, 1) {1, -1, -1, 1}"},
+    {"aten::linalg_vander; i64[2]{2, 3}; 3", "i64[2, 3](3, 1) {1, 2, 4, 1, 3, 9}"},
+    {"aten::linalg_tensorinv; f64[2,1,2]{1, 2, 3, 4}; 1", "~f64[1, 2, 2](2, 1, 2) {-2, 1, 1.5, -0.5}"},
+    {"aten::linalg_tensorinv; f64[3,2]; 1", "! Expected self to satisfy the requirement prod(self.shape[ind:]) == prod(self.shape[:ind]), but got 2 != 3"},
+    {"aten::linalg_tensorsolve; f64[2,1,2]{1, 2, 3, 4}; f64[2]{5, 11}; None", "~f64[1, 2](2, 1) {1, 2}"},
+    {"aten::linalg_polar; f64[1,1]{-2}", "~f64[1, 1](1, 1) {-1} | f64[1, 1](1, 1) {2}"},
+    {"aten::linalg_matrix_sqrth; f64[2,2]{4, 0, 0, 9}", "~f64[2, 2](2, 1) {2, 0, 0, 3}"},
+};
+ROWS_TEST(products, product_rows)
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(factors), cmocka_unit_test(solvers), cmocka_unit_test(spectra)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(factors), cmocka_unit_test(solvers), cmocka_unit_test(spectra),
+                                       cmocka_unit_test(norms), cmocka_unit_test(products)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
