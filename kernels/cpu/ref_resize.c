@@ -1,5 +1,6 @@
 // Reference resizing and grid sampling, in double for any element type and any strides.
 // Slow and obvious; what every other variant is compared with.
+#include "kernels/cpu/grid.h"
 #include "kernels/cpu/variants.h"
 #include "kernels/resize.h"
 
@@ -77,10 +78,8 @@ typedef struct RefGrid {
     int spatial;
 } RefGrid;
 
-Status ref_grid_sample_prepare(Kernel *k, const KernelContext *ctx, const void *params, const View *in, int n_in)
+Status grid_sample_shape(const GridSampleParams *p, const View *in, int64_t size[VIEW_MAX_DIMS])
 {
-    (void)ctx;
-    const GridSampleParams *p = params;
     const View *x = &in[0], *g = &in[1];
     int spatial = x->ndim - 2;
     if (x->ndim != g->ndim || (x->ndim != 4 && x->ndim != 5))
@@ -96,35 +95,25 @@ Status ref_grid_sample_prepare(Kernel *k, const KernelContext *ctx, const void *
                            dtype_python_name((DType)x->dtype), dtype_python_name((DType)g->dtype));
     if (p->mode == 2 && spatial != 2)
         return status_fail(ST_RAISED, "grid_sampler(): bicubic interpolation only supports 4D input");
-    if (any_private(in, n_in) || !dtype_is_floating((DType)x->dtype))
-        return ST_DECLINED;
-    void *state;
-    TRY(kernel_state_new(k, sizeof(RefGrid), &state));
-    *(RefGrid *)state = (RefGrid){*p, spatial};
-    int64_t size[VIEW_MAX_DIMS] = {x->size[0], x->size[1]};
+    size[0] = x->size[0];
+    size[1] = x->size[1];
     for (int i = 0; i < spatial; i++)
         size[i + 2] = g->size[i + 1];
-    kernel_output(k, 0, (DType)x->dtype, x->ndim, size);
     return ST_OK;
 }
 
-static double reflect(double x, double low, double high) // bounds are twice the coordinates
+Status ref_grid_sample_prepare(Kernel *k, const KernelContext *ctx, const void *params, const View *in, int n_in)
 {
-    if (low == high)
-        return 0;
-    double least = low / 2, span = (high - low) / 2;
-    x = fabs(x - least);
-    double extra = fmod(x, span);
-    return fmod(floor(x / span), 2) == 0 ? extra + least : span - extra + least;
-}
-
-static double padded(const RefGrid *s, double x, int64_t n)
-{
-    if (s->p.padding == 0)
-        return x;
-    if (s->p.padding == 2)
-        x = s->p.align_corners ? reflect(x, 0, 2 * (double)(n - 1)) : reflect(x, -1, 2 * (double)n - 1);
-    return x < 0 ? 0 : x > (double)(n - 1) ? (double)(n - 1) : x == x ? x : 0;
+    (void)ctx;
+    int64_t size[VIEW_MAX_DIMS];
+    TRY(grid_sample_shape(params, in, size));
+    if (any_private(in, n_in) || !dtype_is_floating((DType)in[0].dtype))
+        return ST_DECLINED;
+    void *state;
+    TRY(kernel_state_new(k, sizeof(RefGrid), &state));
+    *(RefGrid *)state = (RefGrid){*(const GridSampleParams *)params, in[0].ndim - 2};
+    kernel_output(k, 0, (DType)in[0].dtype, in[0].ndim, size);
+    return ST_OK;
 }
 
 // The input at integer positions, 0 outside.
@@ -157,15 +146,11 @@ static double linear_sample(const RefGrid *s, const View *x, int64_t base, const
 static double cubic_sample(const RefGrid *s, const View *x, int64_t base, const double *pos)
 {
     double w[2][4], sum = 0;
-    const double a = -0.75;
     for (int d = 0; d < 2; d++)
-        for (int i = 0; i < 4; i++) {
-            double t = fabs(pos[d] - floor(pos[d]) + 1 - i);
-            w[d][i] = t <= 1 ? ((a + 2) * t - (a + 3)) * t * t + 1 : ((a * t - 5 * a) * t + 8 * a) * t - 4 * a;
-        }
+        grid_cubic(pos[d] - floor(pos[d]), w[d]);
     for (int i = 0; i < 4; i++)
         for (int j = 0; j < 4; j++) {
-            double at[2] = {padded(s, floor(pos[0]) - 1 + i, x->size[2]), padded(s, floor(pos[1]) - 1 + j, x->size[3])};
+            double at[2] = {grid_padded(&s->p, floor(pos[0]) - 1 + i, x->size[2]), grid_padded(&s->p, floor(pos[1]) - 1 + j, x->size[3])};
             sum += w[0][i] * w[1][j] * input_at(s, x, base, at);
         }
     return sum;
@@ -188,11 +173,8 @@ Status ref_grid_sample_run(const Kernel *k, const View *in, const View *out, voi
         double pos[SPATIAL_MAX];
         for (int d = 0; d < s->spatial; d++) { // the grid's last dimension is x, y, z: the other way round
             double v = element_get(g->data, (DType)g->dtype, at + n * g->stride[0] + (s->spatial - 1 - d) * g->stride[g->ndim - 1]);
-            double size = (double)x->size[d + 2];
-            v = s->p.align_corners ? (v + 1) / 2 * (size - 1) : ((v + 1) * size - 1) / 2;
-            pos[d] = s->p.mode == 2 ? v : padded(s, v, x->size[d + 2]);
-            if (s->p.mode == 1)
-                pos[d] = nearbyint(pos[d]);
+            double size = (double)x->size[d + 2], at_v = s->p.align_corners ? (v + 1) / 2 * (size - 1) : ((v + 1) * size - 1) / 2;
+            pos[d] = s->p.mode == 2 ? at_v : s->p.mode == 1 ? grid_nearest(&s->p, v, x->size[d + 2], (DType)x->dtype) : grid_padded(&s->p, at_v, x->size[d + 2]);
         }
         double v = s->p.mode == 2 ? cubic_sample(s, x, base, pos) : s->p.mode == 1 ? input_at(s, x, base, pos) : linear_sample(s, x, base, pos);
         element_set(y->data, (DType)y->dtype, i, v);

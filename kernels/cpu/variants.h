@@ -31,6 +31,7 @@ KERNEL_VARIANT(ref_im2col);
 KERNEL_VARIANT(ref_col2im);
 KERNEL_VARIANT(c_resize);
 KERNEL_VARIANT(ref_resize);
+KERNEL_VARIANT(c_grid_sample);
 KERNEL_VARIANT(ref_grid_sample);
 KERNEL_VARIANT(dnnl_attention);
 KERNEL_VARIANT(ref_attention);

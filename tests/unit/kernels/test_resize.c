@@ -147,7 +147,8 @@ static void test_grid(void **state)
         ((float *)g.view.data)[i] = cosf((float)i * 0.7f) * 1.3f;
     for (int mode = 0; mode < 3; mode++)
         for (int padding = 0; padding < 3; padding++)
-            for (int align = 0; align < 2; align++) {
+            for (int both = 0; both < 4; both++) {
+                int align = both & 1;
                 GridSampleParams p;
                 memset(&p, 0, sizeof p);
                 p.mode = mode;
@@ -155,7 +156,7 @@ static void test_grid(void **state)
                 p.align_corners = align;
                 View in[2] = {x.view, g.view};
                 Result r;
-                assert_int_equal(kernel_try(&kernel_grid_sample, &p, in, 2, false, NULL, &r), ST_OK);
+                assert_int_equal(kernel_try(&kernel_grid_sample, &p, in, 2, both > 1, NULL, &r), ST_OK);
                 double sum = 0;
                 for (int i = 0; i < 12; i++)
                     sum += (i + 1) * view_at(&r.out[0].view, i);
@@ -166,6 +167,39 @@ static void test_grid(void **state)
             }
     operand_free(&x);
     operand_free(&g);
+}
+
+static void test_grid_variants(void **state)
+{
+    (void)state;
+    Operand x = operand_f32(DIMS(2, 7, 6, 5), 1), g = operand_f32(DIMS(2, 9, 37, 2), 2), x3 = operand_f32(DIMS(2, 3, 4, 5, 6), 3), g3 = operand_f32(DIMS(2, 3, 7, 5, 3), 4);
+    for (int64_t i = 0; i < view_numel(&g.view); i++)
+        ((float *)g.view.data)[i] *= 1.3f;
+    float odd[4] = {NAN, INFINITY, -1e30f, 3e9f};
+    memcpy(g.view.data, odd, sizeof odd);
+    View last = view_permuted(&x.view, (int[]){0, 3, 1, 2}); // 5 channels innermost
+    View two[2] = {x.view, g.view}, two_last[2] = {last, g.view}, three[2] = {x3.view, g3.view};
+    for (int mode = 0; mode < 3; mode++)
+        for (int padding = 0; padding < 3; padding++)
+            for (int align = 0; align < 2; align++) {
+                GridSampleParams p;
+                memset(&p, 0, sizeof p);
+                p.mode = mode;
+                p.padding = padding;
+                p.align_corners = align;
+                ((float *)g.view.data)[1] = padding == 2 ? -1 : INFINITY; // infinity reflected is anything
+                if (mode != 2 && padding != 2)
+                    assert_string_equal(kernel_compare(&kernel_grid_sample, &p, two, 2, 0), "vector");
+                memset(g.view.data, 0, sizeof odd);
+                assert_string_equal(kernel_compare(&kernel_grid_sample, &p, two_last, 2, 0), "vector");
+                if (mode < 2)
+                    assert_string_equal(kernel_compare(&kernel_grid_sample, &p, three, 2, 0), "vector");
+                memcpy(g.view.data, odd, sizeof odd);
+            }
+    operand_free(&x);
+    operand_free(&g);
+    operand_free(&x3);
+    operand_free(&g3);
 }
 
 static void test_messages(void **state)
@@ -184,7 +218,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_variants), cmocka_unit_test(test_layouts), cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_grid),     cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_grid),     cmocka_unit_test(test_grid_variants), cmocka_unit_test(test_messages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
