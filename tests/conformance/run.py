@@ -7,10 +7,13 @@ float32), or at most twice that of PyTorch in float32 where that is larger, whic
 With --identical, the same job is run again on 2 and 8 ranks, with 2 lanes, and killed after its first batches and
 resumed: every data set must have the same bytes.
 
-usage: run.py TSBATCH FAMILY [NAME ...] [--identical] [--keep DIR]        exit code 1 when anything differs
+Exit code 1 when anything differs.
 """
 import argparse
+import contextlib
 import copy
+import dataclasses
+import json
 import os
 import shutil
 import signal
@@ -18,77 +21,160 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 
 import h5py
 import numpy as np
 import torch
 
+import torchvision_zoo
 import zoo
 
+EXIT_UNSUPPORTED = 4
 
-def flatten(value, path="/output"):
-    """(data set, tensor) pairs as tsbatch names results."""
+
+def flatten(value, case, path="/output"):
+    """(data set, [a tensor per sample]) of what one call returned, data sets named as tsbatch names them."""
     if value is None:
         return
     if isinstance(value, torch.Tensor):
-        yield path, value
+        yield path, [value] if case.per_sample else list(value)
+    elif case.listed and isinstance(value, list):
+        found = {}
+        for item in value:
+            for name, tensor in item.items():
+                found.setdefault(f"{path}/{name}", []).append(tensor)
+        yield from found.items()
     elif isinstance(value, dict):
         for k, v in value.items():
-            yield from flatten(v, f"{path}/{k}")
+            yield from flatten(v, case, f"{path}/{k}")
     elif hasattr(value, "_fields"):
         for k in value._fields:
-            yield from flatten(getattr(value, k), f"{path}/{k}")
+            yield from flatten(getattr(value, k), case, f"{path}/{k}")
     else:
         for i, v in enumerate(value):
-            yield from flatten(v, f"{path}/{i}")
+            yield from flatten(v, case, f"{path}/{i}")
 
 
 def score(module, case, double):
-    """What PyTorch gives for all samples: data set -> array."""
+    """What PyTorch gives: data set -> [array of each sample]."""
     inputs = {k: v.double() if double and v.is_floating_point() else v for k, v in case.inputs.items()}
     count = len(next(iter(inputs.values())))
-    step = 1 if case.per_sample else case.batch
     parts = {}
-    with torch.no_grad():
-        for first in range(0, count, step):
-            args = [v[first] if case.per_sample else v[first:first + step] for v in inputs.values()]
-            for path, result in flatten(module(*args)):
-                parts.setdefault(path, []).append(result.unsqueeze(0) if case.per_sample else result)
-    return {path: torch.cat(p).numpy() for path, p in parts.items()}
+    with torch.no_grad(), case.exactly() if double else contextlib.nullcontext():
+        for first in range(0, count, 1 if case.per_sample else case.batch):
+            for path, tensors in flatten(module(*(case.argument(v, first) for v in inputs.values())), case):
+                parts.setdefault(path, []).extend(t.numpy() for t in tensors)
+    return parts
+
+
+def read_output(file):
+    """Data set -> [array of each sample]; a group of values, offsets (and shapes) is ragged."""
+    found = {}
+
+    def visit(path, node):
+        if isinstance(node, h5py.Dataset):
+            found[path] = list(node[()])
+        elif "offsets" in node:
+            values, offsets = node["values"][()], node["offsets"][()]
+            rows = [values[a:b] for a, b in zip(offsets[:-1], offsets[1:])]
+            found[path] = [r.reshape(shape) for r, shape in zip(rows, node["shapes"][()])] if "shapes" in node else rows
+        else:
+            for name in node:
+                visit(f"{path}/{name}", node[name])
+    visit("/output", file["/output"])
+    return found
 
 
 def distance(a, reference):
-    reference = reference.astype(np.float64)
-    return float(np.linalg.norm(a.astype(np.float64) - reference) / max(np.linalg.norm(reference), 1e-300))
+    """Relative L2 distance of lists of arrays."""
+    def squares(arrays):
+        return sum(float(np.sum(np.square(v.astype(np.float64)))) for v in arrays)
+    return (squares([x.astype(np.float64) - y for x, y in zip(a, reference)]) / max(squares(reference), 1e-300)) ** 0.5
 
 
-def compare(case, output, exact, single):
+def limit_for(case, own):
+    """The distance from float64 that is still right, where PyTorch's own float32 is at `own`."""
+    if case.strict_limit:
+        return 1e-5 if own <= 1e-5 else 1e-4
+    return max(1e-5, 2 * own)
+
+
+def compare(case, got, exact, single):
     """Lines about what is wrong, and the largest relative distance."""
     wrong, worst = [], 0.0
-    with h5py.File(output) as f:
-        found = []
-        f["/output"].visititems(lambda n, o: found.append("/output/" + n) if isinstance(o, h5py.Dataset) else None) \
-            if isinstance(f["/output"], h5py.Group) else found.append("/output")
-        if sorted(found) != sorted(single):
-            return [f"data sets {sorted(found)}, PyTorch gives {sorted(single)}"], float("nan")
-        for path, want in single.items():
-            got = f[path][()]
-            if got.shape != want.shape or got.dtype != want.dtype:
-                wrong.append(f"{path}: {got.dtype}{got.shape}, PyTorch gives {want.dtype}{want.shape}")
-                continue
-            if exact is None:
-                d, limit = distance(got, want), 1e-6
-            else:
-                d, own = distance(got, exact[path]), distance(want, exact[path])
-                limit = max(1e-5, 2 * own)
-                if d > 1e-5:
-                    print(f"  note: {path} {d:.2e} from float64; PyTorch's float32 itself {own:.2e}")
-            worst = max(worst, d)
-            if not d <= limit:
-                wrong.append(f"{path}: relative L2 distance {d:.3e}, limit {limit:.1e}")
-            if case.argmax and not np.array_equal(got.argmax(1), want.argmax(1)):
-                wrong.append(f"{path}: argmax differs")
+    if sorted(got) != sorted(single):
+        return [f"data sets {sorted(got)}, PyTorch gives {sorted(single)}"], float("nan")
+    for path, want in single.items():
+        shapes = [(a.dtype, a.shape) for a in got[path]], [(a.dtype, a.shape) for a in want]
+        if shapes[0] != shapes[1]:
+            wrong.append(f"{path}: {shapes[0]}, PyTorch gives {shapes[1]}")
+            continue
+        if exact is None:
+            d, limit = distance(got[path], want), 1e-6
+        else:
+            d, own = distance(got[path], exact[path]), distance(want, exact[path])
+            limit = limit_for(case, own)
+            if d > 1e-5:
+                print(f"  note: {path} {d:.2e} from float64; PyTorch's float32 itself {own:.2e}")
+        worst = max(worst, d)
+        if not d <= limit:
+            wrong.append(f"{path}: relative L2 distance {d:.3e}, limit {limit:.1e}")
+        if case.argmax and not np.array_equal(np.stack(got[path]).argmax(1), np.stack(want).argmax(1)):
+            wrong.append(f"{path}: argmax differs")
     return wrong, worst
+
+
+def matches(boxes, labels, scores, exact_boxes, exact_labels, exact_scores):
+    """For each exact detection the row that is it (same label, nearly the same score and box), or -1."""
+    rows, free = [], np.ones(len(boxes), bool)
+    for box, label, points in zip(exact_boxes, exact_labels, exact_scores):
+        near = np.abs(boxes - box).max(1, initial=0) + 10 * np.abs(scores - points)
+        near[~free | (labels != label)] = np.inf
+        best = int(near.argmin()) if len(near) else -1
+        if best >= 0 and near[best] > 1e-2:
+            best = -1
+        if best >= 0:
+            free[best] = False
+        rows.append(best)
+    return np.array(rows, int)
+
+
+def compare_detections(case, got, exact, single):
+    """The same things must be found as in float64, in the same order but for equal scores, with the same numbers."""
+    if sorted(got) != sorted(single):
+        return [f"data sets {sorted(got)}, PyTorch gives {sorted(single)}"], float("nan")
+    role = {}
+    for path, arrays in single.items():
+        a = arrays[0]
+        role.setdefault("labels" if a.dtype == np.int64 else "boxes" if a.shape[1:] == (4,) else "scores" if a.ndim == 1 else "rest", path)
+    paths, count, report, notes = [role[k] for k in ("boxes", "labels", "scores")], len(single[role["boxes"]]), [], []
+    for name, side in ("tsbatch", got), ("PyTorch's float32", single):
+        found, missed, swapped, pairs = 0, 0, 0, {path: ([], []) for path in single}
+        for i in range(count):
+            rows = matches(*(side[p][i] for p in paths), *(exact[p][i] for p in paths))
+            missed += int((rows < 0).sum()) + len(side[paths[0]][i]) - int((rows >= 0).sum())
+            found += int((rows >= 0).sum())
+            points = exact[paths[2]][i][rows >= 0]
+            kept = rows[rows >= 0]
+            swapped += int(((np.diff(kept) < 0) & (np.abs(np.diff(points)) > 1e-5)).sum())
+            for path, (mine, theirs) in pairs.items():
+                mine.append(side[path][i][kept])
+                theirs.append(exact[path][i][rows >= 0])
+        report.append((found, missed, swapped, {path: distance(*p) for path, p in pairs.items()}))
+        notes.append(f"{name}: {found} found, {missed} differ, {swapped} swapped")
+    (found, missed, swapped, far), (_, own_missed, own_swapped, own_far) = report
+    wrong = [] if found and missed <= own_missed and swapped <= own_swapped else ["; ".join(notes)]
+    if missed and not wrong:
+        print("  note: " + "; ".join(notes))
+    for path, d in far.items():
+        if any(a.dtype != b.dtype for a, b in zip(got[path], single[path])):
+            wrong.append(f"{path}: {got[path][0].dtype}, PyTorch gives {single[path][0].dtype}")
+        if d > 1e-5:
+            print(f"  note: {path} {d:.2e} from float64; PyTorch's float32 itself {own_far[path]:.2e}")
+        if not d <= limit_for(case, own_far[path]):
+            wrong.append(f"{path}: relative L2 distance {d:.3e}, limit {limit_for(case, own_far[path]):.1e}")
+    return wrong, max(far.values())
 
 
 def data_sets(path):
@@ -139,58 +225,128 @@ def identical(command, output, folder):
     return wrong
 
 
-def run(tsbatch, label, case, folder, check_identical):
+def job(tsbatch, script, case, folder, *options):
+    """Saves the model and its data; the command that scores them."""
     model, data, output = (os.path.join(folder, n) for n in ("model.pt", "data.h5", "out.h5"))
-    script = case.torchscript()
     script.save(model)
     with h5py.File(data, "w") as f:
         for name, value in case.inputs.items():
             f.create_dataset(name, data=value.numpy())
+    command = [tsbatch, "run", model, data, "-o", output, "--overwrite", "-q", "--lanes", "1", *options]
+    arguments = list(script.forward.schema.arguments)[1:]
+    for argument, name in zip(arguments, case.inputs):
+        command += ["--input", f"{argument.name}=/{name}"]
+    return command + (["--per-sample"] if case.per_sample else ["--batch-size", str(case.batch)]), output
+
+
+def run(tsbatch, script, case, folder, check_identical):
+    """What is wrong, the largest distance, and whether the model needs what tsbatch does not have."""
     single = score(script, case, False)
     exact = None
     if case.kind != "as is":
         # Eager modules may name their results otherwise than their scripted selves, but keep the order.
-        exact = dict(zip(single, score(copy.deepcopy(case.module).double(), case, True).values()))
-    command = [tsbatch, "run", model, data, "-o", output, "--overwrite", "-q", "--lanes", "1"]
-    arguments = list(script.forward.schema.arguments)[1:]
-    for argument, name in zip(arguments, case.inputs):
-        command += ["--input", f"{argument.name}=/{name}"]
-    command += ["--per-sample"] if case.per_sample else ["--batch-size", str(case.batch)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
+        exact = dict(zip(single, score(copy.deepcopy(case.module).double(), case, True).values(), strict=True))
+    command, output = job(tsbatch, script, case, folder)
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=1200)
     if done.returncode:
-        return [f"exit code {done.returncode}: {done.stderr.strip()[-1500:]}"], float("nan")
-    wrong, worst = compare(case, output, exact, single)
+        return [f"exit code {done.returncode}: {done.stderr.strip()[-1500:]}"], float("nan"), done.returncode == EXIT_UNSUPPORTED
+    with h5py.File(output) as f:
+        got = read_output(f)
+    wrong, worst = (compare_detections if case.detections else compare)(case, got, exact, single)
     if check_identical:
         wrong += identical(command, output, folder)
-    return wrong, worst
+    return wrong, worst, False
+
+
+def times(tsbatch, script, case, folder):
+    """Seconds of processor time for one call, tsbatch and PyTorch, in the steady state."""
+    def cost(calls):
+        count = calls * (1 if case.per_sample else case.batch)
+        more = dataclasses.replace(case, inputs={k: torch.cat([v] * count)[:count] for k, v in case.inputs.items()})
+        report = os.path.join(folder, "report.json")
+        command, _ = job(tsbatch, script, more, folder, "--report", report)
+        subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=1200)
+        with open(report) as f:
+            return json.load(f)["ranks"][0]["cpu_seconds"]
+
+    arguments = [case.argument(v, 0) for v in case.inputs.values()]
+    spent = []
+    with torch.no_grad():
+        for _ in range(6):
+            start = time.process_time()
+            script(*arguments)
+            spent.append(time.process_time() - start)
+    own = min(spent)
+    calls = int(min(max(1 / own, 3), 20))
+    return min((cost(calls + 1) - cost(1)) / calls for _ in range(2)), own
+
+
+class Scores:
+    """How many cases of each family are right, wrong, or need what tsbatch does not have."""
+
+    def __init__(self):
+        self.families = {}
+
+    def add(self, family, label, wrong, missing):
+        f = self.families.setdefault(family, {"passed": 0, "failed": 0, "missing": 0, "failed_names": []})
+        f["missing" if missing else "failed" if wrong else "passed"] += 1
+        if wrong:
+            f["failed_names"].append(label)
+
+    def total(self, key):
+        return sum(f[key] for f in self.families.values())
+
+
+def check(options, label, build, folder):
+    """Prints a line; None when PyTorch itself cannot save the model."""
+    case = build()
+    try:
+        script = case.torchscript()
+    except Exception as error:  # of any kind: the model is not for TorchScript
+        print(f"none  {label}  not in TorchScript: {str(error).strip().splitlines()[0][:150]}", flush=True)
+        return None
+    wrong, worst, missing = run(options.tsbatch, script, case, folder, options.identical)
+    print(f"{'none' if missing else 'FAIL' if wrong else 'ok'}  {label}  {worst:.2e}", flush=True)
+    for line in wrong:
+        print("  " + line, flush=True)
+    if options.times and not wrong:
+        mine, own = times(options.tsbatch, script, case, folder)
+        print(f"  time: {mine * 1e3:.1f} ms, PyTorch {own * 1e3:.1f} ms, ratio {mine / own:.2f}", flush=True)
+    return wrong, missing
 
 
 def main():
-    p = argparse.ArgumentParser()
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("tsbatch")
-    p.add_argument("family")
-    p.add_argument("names", nargs="*")
+    p.add_argument("family", help="of zoo.py; zoo means all families of torchvision_zoo.py")
+    p.add_argument("names", nargs="*", help="only cases whose label contains one of these")
     p.add_argument("--identical", action="store_true")
     p.add_argument("--keep", help="leave the files of each case in DIR/NAME")
+    p.add_argument("--scores", help="write the numbers per family to this JSON file")
+    p.add_argument("--times", action="store_true", help="processor time of a call, beside PyTorch's")
     options = p.parse_args()
     torch.set_num_threads(1)
-    passed = failed = 0
+    warnings.simplefilter("ignore")
+    wanted = torchvision_zoo.FAMILIES if options.family == "zoo" else [options.family]
+    scores = Scores()
     for family, label, build in zoo.cases():
-        if family != options.family or (options.names and not any(n in label for n in options.names)):
+        if family not in wanted or (options.names and not any(n in label for n in options.names)):
             continue
         folder = os.path.join(options.keep, label.replace("/", "-")) if options.keep else tempfile.mkdtemp()
         os.makedirs(folder, exist_ok=True)
         try:
-            wrong, worst = run(options.tsbatch, label, build(), folder, options.identical)
+            found = check(options, label, build, folder)
         finally:
             if not options.keep:
                 shutil.rmtree(folder)
-        print(f"{'FAIL' if wrong else 'ok'}  {label}  {worst:.2e}", flush=True)
-        for line in wrong:
-            print("  " + line, flush=True)
-        passed, failed = passed + (not wrong), failed + bool(wrong)
-    print(f"{options.family}: {passed} right, {failed} wrong")
-    return 1 if failed or not passed else 0
+        if found:
+            scores.add(family, label, *found)
+    for family, f in scores.families.items():
+        print(f"{family}: {f['passed']} right, {f['failed']} wrong, {f['missing']} not supported")
+    if options.scores:
+        with open(options.scores, "w") as f:
+            json.dump({"families": scores.families}, f, indent=2)
+    return 1 if scores.total("failed") or scores.total("missing") or not scores.total("passed") else 0
 
 
 if __name__ == "__main__":

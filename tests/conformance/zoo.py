@@ -4,6 +4,7 @@ build() returns a Case: the eager module in eval mode, how to turn it into Torch
 first dimension = sample. Weights are random but seeded, batch-norm statistics measured on random images and then
 disturbed, so that no layer is trivially the identity and activations keep their size through deep nets.
 """
+import contextlib
 import dataclasses
 import os
 import sys
@@ -23,19 +24,33 @@ class Case:
     per_sample: bool = False
     fast_path: bool = False      # traced without gradients: transformers then use their fused operators
     argmax: bool = False         # outputs are class scores along dimension 1
+    listed: bool = False         # the argument is a List[Tensor]: one item per sample
+    detections: bool = False     # each sample's results are boxes, labels, scores …: the same ones must be found
+    dicts: bool = False          # the result is a dict, which tracing must be told to accept
+    exactly: object = contextlib.nullcontext # context in which the module computes in float64
+    strict_limit: bool = False   # 1e-5 from float64, or 1e-4 where PyTorch's float32 is not within 1e-5 either
+
+    def argument(self, values, first):
+        """What a call gets for the samples from `first` on."""
+        rows = values[first] if self.per_sample else values[first:first + self.batch]
+        return list(rows) if self.listed else rows
 
     def torchscript(self):
         if self.kind == "scripted":
             return torch.jit.script(self.module)
         if self.kind == "traced":
-            example = tuple(v[0] if self.per_sample else v[: self.batch] for v in self.inputs.values())
+            example = tuple(self.argument(v, 0) for v in self.inputs.values())
             with torch.set_grad_enabled(not self.fast_path):
-                return torch.jit.trace(self.module, example, check_trace=False)
+                return torch.jit.trace(self.module, example, check_trace=False, strict=not self.dicts)
         return self.module
 
 
-def disturb_batch_norms(model, images):
-    """Gives every batch norm random weights and the statistics of what reaches it, somewhat disturbed."""
+def disturb_batch_norms(model, images, call=None, bias=(0.1, 0.4)):
+    """Gives every batch norm random weights and the statistics of what reaches it, somewhat disturbed.
+
+    Deep nets of convolution, norm and ReLU amplify what float32 rounds off, the less so the larger the biases."""
+    call = call or model
+
     def measure(norm, arguments):
         x = arguments[0].transpose(0, 1).flatten(1)
         mean, var = x.mean(1), x.var(1)
@@ -43,13 +58,14 @@ def disturb_batch_norms(model, images):
         # A channel that hardly varies would be blown up, and with it float32's rounding.
         norm.running_var.copy_(var.clamp(min=0.1 * float(var.mean())) * torch.empty_like(var).uniform_(0.8, 1.25))
         norm.weight.data.uniform_(0.8, 1.2)
-        norm.bias.data.uniform_(0.1, 0.4)
+        norm.bias.data.uniform_(*bias)
 
     norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     hooks = [norm.register_forward_pre_hook(measure) for norm in norms]
     if norms:
         with torch.no_grad():
-            model.eval()(images)
+            model.eval()
+            call(images)
     for hook in hooks:
         hook.remove()
 
@@ -134,3 +150,5 @@ def cases():
     for name in VISION:
         for kind in "scripted", "traced":
             yield "vision", f"{name}/{kind}", lambda name=name, kind=kind: vision(name, kind)
+    import torchvision_zoo
+    yield from torchvision_zoo.cases()
