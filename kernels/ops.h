@@ -118,19 +118,31 @@ typedef struct GroupNormParams {
 } GroupNormParams;
 extern const KernelOp kernel_group_norm;
 
-// Inputs: input [N, C, H, W], rois [K, 5] (image, x1, y1, x2, y2). Output [K, C, size]; max: also int32 positions in the
-// image, -1 where a bin is empty (torchvision's roi_align, and roi_pool with `max`).
+// Inputs: input [N, C, H, W], rois [K, 5] (image, x1, y1, x2, y2). Output [K, C, size], and but for roi_align int32 of that
+// size: positions in the image, -1 where a bin is empty (roi_pool), or the channel that was read (by position: then bin b of
+// channel c reads channel c * bins + b). torchvision's operators.
+typedef enum RoiKind { ROI_ALIGN, ROI_MAX, ROI_PS_ALIGN, ROI_PS_POOL } RoiKind;
 typedef struct RoiParams {
     double scale;
     int64_t size[2];
     int64_t sampling_ratio; // points per bin and direction; 0 and below: as many as pixels
-    int32_t aligned, max;
+    int32_t aligned, kind;  // kind: RoiKind
 } RoiParams;
 extern const KernelOp kernel_roi;
 
-// Boxes [N, 4] (x1, y1, x2, y2) and scores [N], both float32 in one piece: writes the boxes that remain, best score first,
-// into keep[N] and returns how many. order[N] and gone[N] are scratch.
-int64_t nms_f32(const float *boxes, const float *scores, int64_t n, double threshold, int64_t *keep, int64_t *order, bool *gone);
+// Deformable convolution up to its matrix product: windows as columns, as im2col's, but each element is read where an offset
+// moved it to. Inputs: input [N, C, H, W], offset [N, groups * kernel * 2 (down, right), Ho, Wo], mask [N, groups * kernel,
+// Ho, Wo] or absent. Output [N, C * kernel, Ho * Wo].
+typedef struct DeformParams {
+    int64_t kernel[2], stride[2], padding[2], dilation[2];
+    int64_t groups; // of channels that share offsets
+} DeformParams;
+extern const KernelOp kernel_deform_columns;
+
+// Boxes [N, 4] (x1, y1, x2, y2) and scores [N], both in one piece: writes the boxes that remain, best score first, into
+// keep[N] and returns how many. order[N], columns[5 N] and gone[N] are scratch.
+int64_t nms_f32(const float *boxes, const float *scores, int64_t n, double threshold, int64_t *keep, int64_t *order, float *columns, uint8_t *gone);
+int64_t nms_f64(const double *boxes, const double *scores, int64_t n, double threshold, int64_t *keep, int64_t *order, double *columns, uint8_t *gone);
 
 // Inputs: v, g (size 1 but in `dim`). Output: v * g / |v|, the norm being taken over all dimensions but `dim`.
 typedef struct WeightNormParams {

@@ -25,4 +25,5 @@ const KernelOp kernel_col2im = {"col2im", VARIANTS(CPU("reference", ref_col2im))
 const KernelOp kernel_weight_norm = {"weight_norm", VARIANTS(CPU("reference", ref_weight_norm))};
 const KernelOp kernel_cdist = {"cdist", VARIANTS(CPU("reference", ref_cdist))};
 const KernelOp kernel_quant_conv = {"quant_conv", VARIANTS(CPU("vector", q_conv), CPU("reference", q_ref))};
-const KernelOp kernel_roi = {"roi", VARIANTS(CPU("reference", ref_roi))};
+const KernelOp kernel_roi = {"roi", VARIANTS(CPU("vector", c_roi), CPU("reference", ref_roi))};
+const KernelOp kernel_deform_columns = {"deform_columns", VARIANTS(CPU("vector", c_deform_columns), CPU("reference", ref_deform_columns))};

@@ -86,22 +86,6 @@ ISA_INLINE void to_elements_body(double *pos, int64_t n, double size, bool align
 }
 ISA_VARIANTS(to_elements, (double *pos, int64_t n, double size, bool align), (pos, n, size, align))
 
-// at: [2][n]. Positions far outside, and NaN, are brought near.
-ISA_INLINE void linear_taps_body(const double *pos, int64_t n, int32_t size, int32_t stride, int32_t *restrict at, float *restrict w)
-{
-    for (int64_t i = 0; i < n; i++) {
-        double x = pos[i] > -2 ? pos[i] : -2;
-        x = x < (double)(size + 1) ? x : (double)(size + 1);
-        double low = floor(x);
-        int32_t k = (int32_t)low;
-        w[i] = (float)(1 - (x - low));
-        w[n + i] = (float)(x - low);
-        at[i] = k >= 0 && k < size ? k * stride : -1;
-        at[n + i] = k >= -1 && k < size - 1 ? (k + 1) * stride : -1;
-    }
-}
-ISA_VARIANTS(linear_taps, (const double *pos, int64_t n, int32_t size, int32_t stride, int32_t *at, float *w), (pos, n, size, stride, at, w))
-
 static void one_tap(double place, float weight, int64_t size, int64_t stride, int32_t *at, float *w)
 {
     bool inside = place >= 0 && place <= (double)(size - 1);
@@ -135,7 +119,8 @@ static void taps(const GridState *s, const View *x, int d, int64_t n, GridScratc
     }
     for (int64_t i = 0; s->p.padding && i < n; i++)
         pos[i] = grid_padded(&s->p, pos[i], size);
-    linear_taps(pos, n, (int32_t)size, (int32_t)stride, area->at[d], area->weight[d]);
+    Points p = {area->at[d], area->weight[d], n, s->taps};
+    points_linear(pos, (int32_t)size, (int32_t)stride, &p);
 }
 
 static Points block_points(const GridState *s, const View *x, const View *g, int64_t image, int64_t first, int64_t n, GridScratch *area)

@@ -14,17 +14,6 @@ typedef struct ResizeState {
     bool copy;              // nearest
 } ResizeState;
 
-static bool one_order(const View *x, int64_t *outer, int64_t *inner)
-{
-    bool last = x->layout == LAYOUT_CHANNELS_LAST || (x->layout == LAYOUT_STRIDED && !view_is_contiguous(x) && view_is_channels_last(x));
-    int64_t block = last ? x->size[1] : x->layout == LAYOUT_BLOCK8 ? 8 : x->layout == LAYOUT_BLOCK16 ? 16 : 1;
-    if ((block == 1 && !last && !view_is_contiguous(x)) || block == 0 || x->size[1] % block)
-        return false;
-    *inner = block;
-    *outer = x->size[0] * (x->size[1] / block);
-    return true;
-}
-
 Status c_resize_prepare(Kernel *k, const KernelContext *ctx, const void *params, const View *in, int n_in)
 {
     (void)ctx;
@@ -34,7 +23,7 @@ Status c_resize_prepare(Kernel *k, const KernelContext *ctx, const void *params,
     int spatial = in->ndim - 2;
     TRY(resize_shape(p, in, size));
     bool nearest = p->mode == RESIZE_NEAREST || p->mode == RESIZE_NEAREST_EXACT;
-    if ((in->dtype != DT_F32 && !nearest) || view_numel(in) == 0 || !one_order(in, &outer, &inner))
+    if ((in->dtype != DT_F32 && !nearest) || view_numel(in) == 0 || !view_one_order(in, &outer, &inner))
         return ST_DECLINED;
     void *state;
     TRY(kernel_state_new(k, sizeof(ResizeState), &state));

@@ -131,3 +131,14 @@ bool element_type(DType t)
     DTypeCategory c = dtype_category(t);
     return c == DT_FLOATING || c == DT_BOOLEAN || (c == DT_INTEGRAL && t != DT_U16 && t != DT_U32 && t != DT_U64);
 }
+
+bool view_one_order(const View *x, int64_t *outer, int64_t *inner)
+{
+    bool last = x->layout == LAYOUT_CHANNELS_LAST || (x->layout == LAYOUT_STRIDED && !view_is_contiguous(x) && view_is_channels_last(x));
+    int64_t block = last ? x->size[1] : x->layout == LAYOUT_BLOCK8 ? 8 : x->layout == LAYOUT_BLOCK16 ? 16 : 1;
+    if ((block == 1 && !last && !view_is_contiguous(x)) || block == 0 || x->size[1] % block)
+        return false;
+    *inner = block;
+    *outer = x->size[0] * (x->size[1] / block);
+    return true;
+}

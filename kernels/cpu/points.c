@@ -4,6 +4,8 @@
 
 #include "kernels/isa.h"
 
+#include <math.h>
+
 ISA_INLINE float corner(const float *x, int32_t at, float weight) { return at < 0 ? 0 : weight * x[at]; }
 
 ISA_INLINE void blend_one_body(float *y, const float *x, const int32_t *at, const float *w, int64_t n, bool add)
@@ -58,4 +60,26 @@ void points_multiply(const Points *a, const Points *b, Points *out)
             int64_t to = (i * b->corners + j) * n;
             multiply(a->at + i * n, a->weight + i * n, b->at + j * n, b->weight + j * n, out->at + to, out->weight + to, n);
         }
+}
+
+// Positions far outside, and NaN, are brought near.
+ISA_INLINE void linear_taps_body(const double *pos, int64_t n, int32_t size, int32_t stride, int32_t *restrict at, float *restrict w)
+{
+    for (int64_t i = 0; i < n; i++) {
+        double x = pos[i] > -2 ? pos[i] : -2;
+        x = x < (double)(size + 1) ? x : (double)(size + 1);
+        double low = floor(x);
+        int32_t k = (int32_t)low;
+        w[i] = (float)(1 - (x - low));
+        w[n + i] = (float)(x - low);
+        at[i] = k >= 0 && k < size ? k * stride : -1;
+        at[n + i] = k >= -1 && k < size - 1 ? (k + 1) * stride : -1;
+    }
+}
+ISA_VARIANTS(linear_taps, (const double *pos, int64_t n, int32_t size, int32_t stride, int32_t *at, float *w), (pos, n, size, stride, at, w))
+
+void points_linear(const double *pos, int32_t size, int32_t stride, Points *out)
+{
+    out->corners = 2;
+    linear_taps(pos, out->count, size, stride, out->at, out->weight);
 }

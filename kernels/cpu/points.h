@@ -18,5 +18,8 @@ void points_blend(float *y, const float *x, const Points *p, bool add);
 // The corners along one dimension multiplied with those along others: corner a * b.corners + c is at a's place plus c's.
 // out: room for a.corners * b.corners * count.
 void points_multiply(const Points *a, const Points *b, Points *out);
+// The two corners along a dimension of `size` elements, `stride` apart, of out->count positions; both are outside where the
+// position is.
+void points_linear(const double *pos, int32_t size, int32_t stride, Points *out);
 
 #endif
