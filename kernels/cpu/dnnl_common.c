@@ -287,6 +287,12 @@ void pd_free(Pd pd)
         dnnl_primitive_desc_destroy(pd);
 }
 
+bool pd_is_reference(Pd pd)
+{
+    const char *name = NULL;
+    return dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, (void *)&name) != dnnl_success || !name || strncmp(name, "ref", 3) == 0;
+}
+
 #if DNNL_VERSION_MAJOR < 3
 // Second half of the two calls of 2.x.
 static Status pd_from(Pd *out, dnnl_status_t first, const_dnnl_op_desc_t op, Attr a, const char *what)

@@ -93,9 +93,11 @@ static Status ask(Md *md, Attempt attempt, const View *v, bool is_source, DType 
     return md_layout(md, t, layout, v->ndim, v->size);
 }
 
-// Finds layouts that are ours on both sides: blocks, the library's choice, channels last, plain.
-static Status choose_pd(Pd *pd, const ConvParams *p, const View *x, const View *out, bool keep_channels_last, ConvMds *m, const ConvState *s,
-                        Layout *src_layout, Layout *dst_layout)
+// Finds layouts that are ours on both sides: blocks, the library's choice, channels last, plain. The library's own reference
+// takes any layouts and is up to a hundred times slower than what it has for others (depthwise in three dimensions: only
+// plain ones), so it is taken only where `any_speed`.
+static Status choose_pd(Pd *pd, const ConvParams *p, const View *x, const View *out, bool keep_channels_last, bool any_speed, ConvMds *m,
+                        const ConvState *s, Layout *src_layout, Layout *dst_layout)
 {
     DType t = (DType)x->dtype;
     for (Attempt attempt = keep_channels_last ? TRY_CHANNELS_LAST : TRY_BLOCKS; attempt < ATTEMPTS; attempt++) {
@@ -107,7 +109,7 @@ static Status choose_pd(Pd *pd, const ConvParams *p, const View *x, const View *
         if (status == ST_DECLINED)
             continue;
         TRY(status);
-        if (md_to_layout(pd_md(*pd, dnnl_query_src_md), t, x->ndim, x->size, src_layout) == ST_OK &&
+        if ((any_speed || !pd_is_reference(*pd)) && md_to_layout(pd_md(*pd, dnnl_query_src_md), t, x->ndim, x->size, src_layout) == ST_OK &&
             md_to_layout(pd_md(*pd, dnnl_query_dst_md), t, out->ndim, out->size, dst_layout) == ST_OK)
             return ST_OK;
         pd_free(*pd);
@@ -172,11 +174,13 @@ static Status prepare_all(Kernel *k, ConvState *s, const KernelContext *ctx, con
     if (s->has_bias)
         TRY(md_layout(&m->bias, DT_F32, LAYOUT_STRIDED, 1, in[2].size));
     s->separate = p->transposed || !dnnl_has_act(s->act);
-    Status status = choose_pd(pd, p, x, out, keep, m, s, &src_layout, &dst_layout);
+    Status status = choose_pd(pd, p, x, out, keep, false, m, s, &src_layout, &dst_layout);
     if (status == ST_DECLINED && !s->separate) {
         s->separate = true;
-        status = choose_pd(pd, p, x, out, keep, m, s, &src_layout, &dst_layout);
+        status = choose_pd(pd, p, x, out, keep, false, m, s, &src_layout, &dst_layout);
     }
+    if (status == ST_DECLINED)
+        status = choose_pd(pd, p, x, out, keep, true, m, s, &src_layout, &dst_layout);
     TRY(status);
     TRY(reorder_new(&s->src, MD_REF(m->user_src), pd_md(*pd, dnnl_query_src_md)));
     TRY(prepare_weight(s, ctx, w, &m->user_weight, *pd));

@@ -112,12 +112,6 @@ static Status prepare_packed(MatmulState *s, const KernelContext *ctx, const Vie
     return st;
 }
 
-static bool is_slow(Pd pd)
-{
-    const char *name = NULL;
-    return dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, (void *)&name) != dnnl_success || !name || strncmp(name, "ref", 3) == 0;
-}
-
 static Status plain_pd(Pd *pd, MatmulState *s, const View *a, const View *b, MdRef out, MdRef bias, Attr attr)
 {
     Md ma = {0}, mb = {0};
@@ -139,7 +133,7 @@ static Status prepare_plain(MatmulState *s, const View *a, const View *b, MdRef 
     Pd pd = NULL;
     TRY(matmul_attr(&attr, tail));
     Status st = plain_pd(&pd, s, a, b, out, bias, attr);
-    if (st == ST_DECLINED || (st == ST_OK && is_slow(pd))) {
+    if (st == ST_DECLINED || (st == ST_OK && pd_is_reference(pd))) {
         pd_free(pd);
         pd = NULL;
         if (!s->copied[0])

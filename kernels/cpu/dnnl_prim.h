@@ -41,6 +41,7 @@ void md_key(PackKey *k, MdRef md);
 typedef dnnl_primitive_desc_t Pd;
 MdRef pd_md(Pd pd, int what); // dnnl_query_src_md, …; lives as long as pd
 void pd_free(Pd pd);
+bool pd_is_reference(Pd pd); // the library's slow and general implementation
 
 typedef dnnl_primitive_attr_t Attr;
 Status attr_new(Attr *out); // scratchpad from the user

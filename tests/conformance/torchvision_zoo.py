@@ -2,6 +2,8 @@
 
 Families: classification, segmentation, detection, video, flow, quantizable (quantize=False).
 """
+import dataclasses
+import functools
 import inspect
 import re
 import unittest.mock
@@ -20,7 +22,7 @@ BIAS = (0.4, 0.9)
 IMAGE = 64
 IMAGE_SIZES = {"inception_v3": 96, "quantized_inception_v3": 96, "maxvit_t": 224, "raft_large": 128, "raft_small": 128}
 PATCH = {"vit_h_14": 14}
-CLIPS = {"mvit_v1_b": (16, 224), "mvit_v2_s": (16, 224), "s3d": (16, 64), "swin3d_t": (8, 64), "swin3d_s": (8, 64), "swin3d_b": (8, 64)}
+CLIPS = {"mvit_v1_b": (16, 224), "mvit_v2_s": (16, 224), "s3d": (14, 224), "swin3d_t": (8, 64), "swin3d_s": (8, 64), "swin3d_b": (8, 64)}
 
 
 def family(name):
@@ -68,7 +70,7 @@ def seed(name):
     torch.manual_seed(sum(ord(c) * (i + 1) for i, c in enumerate(name)))
 
 
-def batched(name, kind):
+def batched(name):
     """One argument of images or clips, class scores or maps of them."""
     seed(name)
     size, options = IMAGE_SIZES.get(name, IMAGE), {}
@@ -89,7 +91,7 @@ def batched(name, kind):
     head_weights(model)
     zoo.disturb_batch_norms(model, images(2 if heavy else 8, *shape), bias=BIAS)
     samples = 1 if heavy and len(shape) == 4 else 3
-    return zoo.Case(model.eval(), {"x": images(samples, *shape)}, kind, batch=min(samples, 2), dicts=family(name) == "segmentation", strict_limit=True)
+    return zoo.Case(model.eval(), {"x": images(samples, *shape)}, "scripted", batch=min(samples, 2), dicts=family(name) == "segmentation", strict_limit=True)
 
 
 def double_grids():
@@ -99,14 +101,14 @@ def double_grids():
     return unittest.mock.patch.object(raft, "make_coords_grid", lambda *a, **k: grid(*a, **k).double())
 
 
-def flow(name, kind):
+def flow(name):
     seed(name)
     size = IMAGE_SIZES[name]
     model = weightless(name)
     first = images(2, 3, size, size).clamp(-1, 1)
     zoo.disturb_batch_norms(model, first, lambda x: model(x, x.roll(2, 3), num_flow_updates=1), BIAS)
     second = first.roll((3, -2), (2, 3)) + 0.05 * torch.randn_like(first)
-    return zoo.Case(model.eval(), {"image1": first, "image2": second}, kind, exactly=double_grids, strict_limit=True)
+    return zoo.Case(model.eval(), {"image1": first, "image2": second}, "scripted", exactly=double_grids, strict_limit=True)
 
 
 # ---- detection
@@ -156,11 +158,15 @@ class Tuple(nn.Module):
         return tuple(self.model([image])[0].values())
 
 
-def detection(name, kind):
+def detection(name):
     seed(name)
     options = {"num_classes": 7}
     if not name.startswith("ssd"):
         options.update(min_size=96, max_size=160)
+    if "rcnn" in name:
+        options.update(rpn_post_nms_top_n_test=200)
+    if name.startswith(("keypoint", "mask")): # whose heads take most of the time
+        options.update(box_detections_per_img=8)
     if name.startswith("keypointrcnn"):
         options["num_classes"] = 2
     height, width = 96, 128
@@ -168,16 +174,27 @@ def detection(name, kind):
     zoo.disturb_batch_norms(model, images(4, 3, height, width), lambda x: model(list(x)), BIAS)
     pictures = images(3, 3, height, width)
     spread_scores(model.eval(), list(pictures))
-    if kind == "traced":
-        return zoo.Case(Tuple(model).eval(), {"image": pictures}, kind, per_sample=True, strict_limit=True, detections=True)
-    return zoo.Case(model, {"images": pictures}, kind, listed=True, strict_limit=True, detections=True)
+    return zoo.Case(model, {"images": pictures}, "scripted", listed=True, strict_limit=True, detections=True)
 
 
 BUILD = {"flow": flow, "detection": detection}
 FAMILIES = "classification segmentation detection video flow quantizable".split()
 
 
+@functools.lru_cache(maxsize=1)
+def model(name):
+    return BUILD.get(family(name), batched)(name)
+
+
+def build(name, kind):
+    case = model(name)
+    if kind == "traced" and case.listed:
+        inputs = {"image": case.inputs["images"]}
+        return dataclasses.replace(case, kind=kind, module=Tuple(case.module).eval(), inputs=inputs, listed=False, per_sample=True)
+    return dataclasses.replace(case, kind=kind)
+
+
 def cases():
     for name in names():
         for kind in "scripted", "traced":
-            yield family(name), f"{name}/{kind}", lambda name=name, kind=kind: BUILD.get(family(name), batched)(name, kind)
+            yield family(name), f"{name}/{kind}", functools.partial(build, name, kind)
