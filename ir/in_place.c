@@ -48,9 +48,25 @@ static bool others_are_harmless(const Value *v, const Node *n)
     return true;
 }
 
+// These give floating point for integers, or take the type of a number: in place they raise then.
+static bool may_widen(const Node *n)
+{
+    static const char *const SYMBOLS[] = {"aten::add_",  "aten::sub_",     "aten::mul_",       "aten::div_", "aten::exp_",  "aten::sigmoid_",
+                                          "aten::tanh_", "aten::clamp_",   "aten::clamp_min_", "aten::clamp_max_", "aten::sqrt_", "aten::rsqrt_"};
+    for (size_t i = 0; i < sizeof SYMBOLS / sizeof *SYMBOLS; i++)
+        if (str_is(n->schema->symbol, SYMBOLS[i]))
+            return true;
+    return false;
+}
+
 // The plain operator keeps the element type: no operand is a tensor of another type.
 static bool keeps_type(PassContext *c, const Node *n)
 {
+    if (may_widen(n)) {
+        DType type = known_dtype(c, n->inputs[0]);
+        if (type == DT_INVALID || !dtype_is_floating(type))
+            return false;
+    }
     for (uint32_t i = 1; i < n->input_count; i++)
         if (n->inputs[i]->type->kind == TYPE_TENSOR) {
             DType a = known_dtype(c, n->inputs[0]), b = known_dtype(c, n->inputs[i]);

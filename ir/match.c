@@ -179,18 +179,19 @@ static Value *convert_tuple(Emit *e, Loc loc, const Type *to, Value *v, bool all
     return v;
 }
 
+// bool converts since PyTorch 2.0; 1.13 refuses it.
 static const char *conversion(const Type *from, const Type *to)
 {
-    bool tensor = from->kind == TYPE_TENSOR, number = from->kind == TYPE_NUMBER;
+    bool tensor = from->kind == TYPE_TENSOR, number = from->kind == TYPE_NUMBER, truth = from->kind == TYPE_BOOL;
     switch (to->kind) {
     case TYPE_FLOAT:
-        return tensor ? "aten::FloatImplicit" : number ? "aten::Float" : NULL;
+        return tensor ? "aten::FloatImplicit" : number || truth ? "aten::Float" : NULL;
     case TYPE_COMPLEX:
         return tensor ? "aten::ComplexImplicit" : number ? "aten::Complex" : NULL;
     case TYPE_INT:
-        return tensor ? "aten::IntImplicit" : number ? "aten::Int" : NULL;
+        return tensor ? "aten::IntImplicit" : number || truth ? "aten::Int" : NULL;
     case TYPE_NUMBER:
-        return tensor ? "aten::ScalarImplicit" : NULL;
+        return tensor ? "aten::ScalarImplicit" : truth ? "aten::Int" : NULL;
     case TYPE_DEVICE:
         return from->kind == TYPE_STR ? "aten::device" : NULL;
     default:
