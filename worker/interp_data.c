@@ -112,7 +112,8 @@ Status data_tolist(Lane *lane, const Node *n, IValue tensor, IValue dims, IValue
     if (dims.as.i != t->view.ndim)
         return op_raise("Output annotation list dimension and runtime tensor dimension must match for tolist()");
     if (!same)
-        return op_raise("Output annotation element type and runtime tensor element type must match for tolist()");
+        return op_raise("Output annotation element type and runtime tensor element type must match for tolist(): %s vs %s",
+                        elem.as.i == 1 ? "Float" : dtype_torch_name(want), dtype_torch_name(have));
     Tensor *copy; // contiguous, of the wide type
     TRY(tensor_make_plain(lane, tensor.as.tensor));
     TRY(tensor_new(lane, want, t->view.ndim, t->view.size, &copy));

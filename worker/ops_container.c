@@ -599,7 +599,7 @@ OP_FN(op_sum_int)
     uint64_t sum = 0;
     for (uint32_t i = 0; i < list_of(args[0])->len; i++)
         sum += (uint64_t)arg_int(list_of(args[0])->items[i]);
-    rets[0] = value_int((int64_t)sum);
+    rets[0] = value_int((int32_t)sum); // PyTorch adds them up in 32 bits, in every version
     return ST_OK;
 }
 
