@@ -34,6 +34,8 @@ DIFFERENT = [
     ("", r"^(crashed|hung)", "PyTorch falls over, or gives what Python cannot show"),
     ("", r"^refused \"expected (in but found ','|ident but found '=')", "newer PyTorch takes it: several targets in a comprehension, //="),
     ("objects share|static methods|loops over everything|local function", r"^refused", "more is taken than PyTorch takes"),
+    (r"\bb\b|i < j < z|complex|conversions of bools", r"^refused 'Arguments for call are not valid", "PyTorch 2 converts bool to numbers, 1.13 does not"),
+    ("tolist", r"^raised .*element type must match", "PyTorch 2 says which types"),
     ("exception in a fork", r"^raised", "a fork that is waited for runs where it starts"),
     ("tensors of all kinds", r"^raised", "PyTorch writes 1e10 as an int and cannot read what it saved"),
     ("complex tensors", r"^raised", "newer PyTorch makes complex tensors of lists"),

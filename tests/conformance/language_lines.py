@@ -63,6 +63,7 @@ range(i)[2]
 sum([x for x in range({0|4}, {3|9}, {1|2|-1})])
 [x for x in range({5|i}, {0|-3}, {-1|-2|0})]
 [x for x in range({0|3|-2})]
+sum([2147483647, i])
 torch.add(i, j)
 torch.{mul|sub}(i, j)
 torch.{lt|eq}(i, j)

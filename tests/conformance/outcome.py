@@ -83,7 +83,9 @@ def ask_torch(path, method, saved_as=None):
         except Exception as e:
             if isinstance(e, UnicodeDecodeError) or "INTERNAL ASSERT" in str(e):
                 return Outcome("crashed", str(e))
-            return Outcome("raised", last_line(str(e)), out.getvalue())
+            text = last_line(str(e))
+            named = re.match(r"[\w.]+: ", text)
+            return Outcome("raised", text if named else "RuntimeError: " + text, out.getvalue())
     return Outcome("value", "", out.getvalue(), value)
 
 

@@ -7,7 +7,7 @@ PyTorch itself falls over are counted and left out. A program that differs is sh
 
 usage: programs.py RUNNER [--count N] [--seed FIRST] [--keep DIR] [--scores FILE.json] [--golden FOLDER] [-v]
   20,000 programs:  programs.py build/tests/conformance_runner --count 20000 --keep /tmp/programs
-  --golden FOLDER   programs of former differences instead: FOLDER/NAME.pt, each with NAME.py, its text
+  --golden FOLDER   the archives of FOLDER instead: programs of former differences, forms and versions of archives
 exit code 1 when something differs
 """
 import argparse
@@ -205,10 +205,9 @@ def run_random(machine, args, scores):
 
 
 def run_goldens(machine, args, scores):
-    for name in sorted(os.listdir(args.golden)):
-        if not name.endswith(".pt"):
-            continue
-        shutil.copyfile(os.path.join(args.golden, name), machine.path)
+    for path in sorted(os.path.join(folder, n) for folder in args.golden for n in os.listdir(folder) if n.endswith(".pt")):
+        name = os.path.basename(path)
+        shutil.copyfile(path, machine.path)
         found, want = machine.compare_archive()
         scores["failed" if found else "passed"] += 1
         if found:
@@ -223,7 +222,7 @@ def main():
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--keep")
     p.add_argument("--scores")
-    p.add_argument("--golden")
+    p.add_argument("--golden", action="append")
     p.add_argument("--shrink", type=float, default=20, metavar="SECONDS")
     args = p.parse_args()
     scores = {"passed": 0, "failed": 0, "missing": 0, "failed_names": []}
@@ -239,7 +238,7 @@ def main():
     print(f"{scores['passed']} agree, {scores['failed']} differ, in {time.time() - start:.0f} s")
     if args.scores:
         with open(args.scores, "w") as f:
-            json.dump({"families": {"former differences" if args.golden else "random programs": scores}}, f, indent=1)
+            json.dump({"families": {"committed archives" if args.golden else "random programs": scores}}, f, indent=1)
     return 1 if scores["failed"] else 0
 
 
