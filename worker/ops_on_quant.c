@@ -64,19 +64,25 @@ Status quant_call(Lane *lane, Site *site, int slot, const char *name, int n, con
 
 // ---- calling the operator's own function with other arguments
 
-typedef enum As { AS_NUMBERS, AS_WHOLE, AS_INTEGERS } As; // dequantised; the distance from the zero point as float32; integers
+// Dequantised; the distance from the zero point, or the integer itself, as float32; the integers.
+typedef enum As { AS_NUMBERS, AS_WHOLE, AS_RAW, AS_INTEGERS } As;
 
-static Status distance(Lane *lane, Tensor *t, Tensor **out)
+static Status whole(Lane *lane, Tensor *t, bool raw, Tensor **out)
 {
     if (!quant_is_per_tensor(t->quant))
         return op_raise("the operator takes tensors quantized per tensor only");
     Quant unit = *t->quant, *own = t->quant;
     unit.scale = 1;
+    if (raw)
+        unit.zero_point = 0;
     t->quant = &unit; // for this call: nothing keeps it
     Status status = tensor_dequantise(lane, t, out);
     t->quant = own;
     return status;
 }
+
+static Status distance(Lane *lane, Tensor *t, Tensor **out) { return whole(lane, t, false, out); }
+static Status raw_integer(Lane *lane, Tensor *t, Tensor **out) { return whole(lane, t, true, out); }
 
 static Status change(Lane *lane, IValue v, As as, IValue *out)
 {
@@ -101,7 +107,7 @@ static Status change(Lane *lane, IValue v, As as, IValue *out)
         return ST_OK;
     }
     Tensor *t;
-    TRY((as == AS_NUMBERS ? tensor_dequantise : as == AS_WHOLE ? distance : tensor_int_view)(lane, v.as.tensor, &t));
+    TRY((as == AS_NUMBERS ? tensor_dequantise : as == AS_WHOLE ? distance : as == AS_RAW ? raw_integer : tensor_int_view)(lane, v.as.tensor, &t));
     *out = value_tensor_take(t);
     return ST_OK;
 }
@@ -148,7 +154,14 @@ static Status requantise(Lane *lane, IValue *ret, DType dtype, Quant *q, As as)
     Tensor *t = ret->as.tensor, *made;
     if (as == AS_INTEGERS) {
         TRY(tensor_quant_view(lane, t, dtype, q, &made));
-    } else if (as == AS_WHOLE) {
+    } else if (as == AS_WHOLE || as == AS_RAW) {
+        if (as == AS_RAW) { // PyTorch subtracts the zero point from what it interpolated
+            TRY(tensor_make_plain(lane, t));
+            if (!view_is_dense(&t->view))
+                return status_fail(ST_INTERNAL, "an interpolated tensor has gaps");
+            for (int64_t i = 0, n = tensor_numel(t); i < n; i++)
+                ((float *)t->view.data)[i] -= (float)q->zero_point;
+        }
         Quant unit = *q;
         unit.scale = 1;
         unit.refs = 2; // it stays ours
@@ -179,7 +192,17 @@ static Status through(Lane *lane, Site *site, const IValue *args, IValue *rets, 
 
 OP_FN(on_numbers) { return through(lane, site, args, rets, AS_NUMBERS); }
 OP_FN(on_whole) { return through(lane, site, args, rets, AS_WHOLE); }
+OP_FN(on_raw) { return through(lane, site, args, rets, AS_RAW); }
 OP_FN(on_integers) { return through(lane, site, args, rets, AS_INTEGERS); }
+OP_FN(op_max_pool)
+{
+    const Tensor *x = args[0].as.tensor;
+    if (!quant_channels_inside(x))
+        return on_whole(lane, site, args, rets);
+    TRY(site->op->fn(lane, site, args, rets));
+    rets[0].as.tensor->quant = quant_retain(x->quant);
+    return ST_OK;
+}
 OP_FN(plain_result) { return call_changed(lane, site, args, AS_NUMBERS, rets); }
 
 // ---- functions of one variable
@@ -460,13 +483,13 @@ static const OnQuant on_quant[] = {
     {"aten::max.dim", on_integers}, {"aten::min.dim", on_integers}, {"aten::reflection_pad1d", on_integers}, {"aten::reflection_pad2d", on_integers},
     {"aten::repeat", on_integers}, {"aten::roll", on_integers},
     // windows: exact on the distances from the zero point
-    {"aten::max_pool1d", on_whole}, {"aten::max_pool2d", on_whole}, {"aten::max_pool3d", on_whole}, 
+    {"aten::max_pool1d", on_whole}, {"aten::max_pool2d", op_max_pool}, {"aten::max_pool3d", on_whole}, 
     {"aten::avg_pool2d", on_whole}, {"aten::avg_pool3d", on_whole},
     {"aten::adaptive_avg_pool2d", on_whole}, {"aten::adaptive_avg_pool3d", on_whole}, {"aten::_adaptive_avg_pool2d", on_whole},
     {"aten::_adaptive_avg_pool3d", on_whole}, {"aten::adaptive_avg_pool1d", on_whole}, {"aten::upsample_nearest1d", on_whole},
     {"aten::upsample_nearest1d.vec", on_whole}, {"aten::upsample_nearest2d", on_whole}, {"aten::upsample_nearest2d.vec", on_whole},
     {"aten::upsample_nearest3d", on_whole}, {"aten::upsample_nearest3d.vec", on_whole}, {"aten::_upsample_nearest_exact2d", on_whole},
-    {"aten::_upsample_nearest_exact2d.vec", on_whole}, {"aten::upsample_bilinear2d", on_whole}, {"aten::upsample_bilinear2d.vec", on_whole},
+    {"aten::_upsample_nearest_exact2d.vec", on_whole}, {"aten::upsample_bilinear2d", on_raw}, {"aten::upsample_bilinear2d.vec", on_raw},
     // numbers
     {"aten::mean", on_numbers}, {"aten::mean.dim", on_numbers}, {"aten::std.dim", on_numbers}, {"aten::constant_pad_nd", on_numbers},
     {"aten::pad", on_numbers}, {"aten::masked_fill.Scalar", on_numbers}, {"aten::prelu", on_numbers}, {"aten::_prelu_kernel", on_numbers},

@@ -14,6 +14,11 @@ void quant_free_sites(void *user);
 
 // "Could not run 'aten::…' with arguments from the 'QuantizedCPU' backend."
 Status quant_refuse(const Site *site);
+// A batch of bytes with channels innermost: max pooling takes those as they are.
+static inline bool quant_channels_inside(const Tensor *t)
+{
+    return t->view.ndim == 4 && t->view.stride[1] == 1 && view_is_channels_last(&t->view) && (tensor_dtype(t) == DT_QU8 || tensor_dtype(t) == DT_QI8);
+}
 // Per tensor, of bytes; ST_RAISED otherwise, naming the operator.
 Status quant_check_bytes(const Tensor *t, const char *name);
 // y = table[x] for every byte of x, quantised as q says.

@@ -585,6 +585,11 @@ static Status max_pool(Lane *lane, Site *site, const char *name, const IValue *a
 {
     Tensor *x = args[0].as.tensor, *f;
     TRY(quant_check_bytes(x, name));
+    if (quant_channels_inside(x)) {
+        TRY(quant_call(lane, site, 0, name, 6, args, rets));
+        rets[0].as.tensor->quant = quant_retain(x->quant);
+        return ST_OK;
+    }
     Quant unit = *x->quant, *own = x->quant;
     unit.scale = 1; // the distances from the zero point are whole: exact in float
     unit.refs = 2;

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLACK = 64, TILES = 8, CHUNK = TILES * Q_ROWS_MAX }; // pixels that share a pass over the weights
+enum { SLACK = 128, TILES = 8, CHUNK = TILES * Q_ROWS_MAX }; // pixels that share a pass over the weights
 
 typedef struct QConv {
     QShape s;
@@ -17,7 +17,7 @@ typedef struct QConv {
     bool depthwise;          // one channel in, one out per group
     int64_t taps, run;       // run: consecutive elements of the image that a tap reads
     int64_t pairs;           // (run + 1) / 2
-    int64_t *offset;         // [taps]
+    int64_t *offset;         // [taps], and once more the first when depthwise taps do not make pairs
     int64_t image[SPATIAL_MAX], spread[SPATIAL_MAX], shift[SPATIAL_MAX], step[SPATIAL_MAX];
     int64_t pixels;          // per image
     int64_t blocks;          // of columns, per group
@@ -52,6 +52,21 @@ static int64_t run_position(const QConv *c, int64_t t, int64_t e, int64_t at[SPA
     return e % s->c_in_group;
 }
 
+// [blocks][pairs of taps][2 * channels of a block]; zeros where there is no tap or channel.
+static void pack_depthwise(const QConv *c, const View *in, int16_t *b)
+{
+    int channels = c->tile->channels;
+    int64_t pairs = (c->taps + 1) / 2, at[SPATIAL_MAX];
+    for (int64_t first = 0; first < c->s.c_out; first += channels)
+        for (int64_t p = 0; p < pairs; p++, b += 2 * channels)
+            for (int half = 0; half < 2; half++) {
+                int64_t t = 2 * p + half;
+                run_position(c, t < c->taps ? t : 0, 0, at);
+                for (int i = 0; i < channels; i++)
+                    b[q_depth_weight_at(channels, i, half)] = t < c->taps && first + i < c->s.c_out ? q_weight(&c->s, in, first + i, 0, at) : 0;
+            }
+}
+
 static Status pack_weights(void *ctx, void *bytes)
 {
     const PackJob *job = ctx;
@@ -60,11 +75,7 @@ static Status pack_weights(void *ctx, void *bytes)
     int16_t *b = bytes;
     int64_t at[SPATIAL_MAX];
     if (c->depthwise) {
-        for (int64_t t = 0; t < c->taps; t++) {
-            run_position(c, t, 0, at);
-            for (int64_t o = 0; o < s->c_out; o++)
-                *b++ = q_weight(s, job->in, o, 0, at);
-        }
+        pack_depthwise(c, job->in, b);
         return ST_OK;
     }
     int columns = c->tile->columns;
@@ -138,7 +149,7 @@ static Status plan(QConv *c, Kernel *k)
         c->image[d] = (s->out[d] > 0 ? s->out[d] - 1 : 0) * c->step[d] + reach + 1;
         c->pixels *= s->out[d];
     }
-    c->offset = malloc(sizeof *c->offset * (size_t)(c->taps ? c->taps : 1));
+    c->offset = malloc(sizeof *c->offset * (size_t)(c->taps + 1));
     if (!c->offset)
         return status_no_memory(sizeof *c->offset * (size_t)c->taps);
     int64_t n = 0, columns = joined ? 1 : s->kernel[2];
@@ -146,10 +157,11 @@ static Status plan(QConv *c, Kernel *k)
         for (int64_t h = 0; h < s->kernel[1]; h++)
             for (int64_t w = 0; w < columns; w++)
                 c->offset[n++] = ((d * s->dilation[0] * c->image[1] + h * s->dilation[1]) * c->image[2] + w * s->dilation[2]) * s->c_in;
+    c->offset[n] = 0;
     size_t image, packed;
     TRY(product((int64_t[]){c->image[0], c->image[1], c->image[2], s->c_in, s->linear ? CHUNK : 1, sizeof(int16_t)}, 6, &image));
     if (c->depthwise)
-        TRY(product((int64_t[]){c->taps, s->c_out, sizeof(int16_t)}, 3, &packed));
+        TRY(product((int64_t[]){(c->taps + 1) / 2, s->c_out + c->tile->channels - 1, 2 * sizeof(int16_t)}, 3, &packed));
     else
         TRY(product((int64_t[]){s->p.groups, c->blocks, c->taps, c->pairs, c->tile->columns, 2 * sizeof(int16_t)}, 6, &packed));
     c->packed_bytes = packed;
@@ -266,13 +278,6 @@ static void make_image(const QConv *c, const View *x, int64_t n, int32_t zero, i
 
 // ---- sums
 
-// Place of a pixel's window in the image.
-static int64_t pixel_at(const QConv *c, int64_t pixel)
-{
-    int64_t w = pixel % c->s.out[2], rest = pixel / c->s.out[2], h = rest % c->s.out[1], d = rest / c->s.out[1];
-    return ((d * c->step[0] * c->image[1] + h * c->step[1]) * c->image[2] + w * c->step[2]) * c->s.c_in;
-}
-
 // Pixels `at` (places in the image) … of one group against all its columns; y: the first pixel's results.
 static void sum_chunk(const QConv *c, const QScale *q, const int16_t *packed, const int16_t *image, const int64_t *at, int count, int64_t group, char *y)
 {
@@ -296,37 +301,21 @@ static void sum_chunk(const QConv *c, const QScale *q, const int16_t *packed, co
     }
 }
 
-enum { DEPTH_BLOCK = 64 };
-
-ISA_INLINE void depth_sums_body(const int16_t *image, const int64_t *offset, int64_t taps, const int16_t *w, int64_t channels, int64_t n, int32_t *sums)
-{
-    if (n == DEPTH_BLOCK) { // of known length: the sums stay in registers
-        uint32_t sum[DEPTH_BLOCK] = {0};
-        for (int64_t t = 0; t < taps; t++)
-            for (int i = 0; i < DEPTH_BLOCK; i++)
-                sum[i] += (uint32_t)((int32_t)image[offset[t] + i] * w[t * channels + i]);
-        memcpy(sums, sum, sizeof sum);
-        return;
-    }
-    for (int64_t i = 0; i < n; i++)
-        sums[i] = 0;
-    for (int64_t t = 0; t < taps; t++)
-        for (int64_t i = 0; i < n; i++)
-            sums[i] = (int32_t)((uint32_t)sums[i] + (uint32_t)((int32_t)image[offset[t] + i] * w[t * channels + i]));
-}
-ISA_VARIANTS(depth_sums, (const int16_t *image, const int64_t *offset, int64_t taps, const int16_t *w, int64_t channels, int64_t n, int32_t *sums),
-             (image, offset, taps, w, channels, n, sums))
-
 static void depthwise(const QConv *c, const QScale *q, const int16_t *packed, const int16_t *image, const int64_t *at, int count, char *y)
 {
-    int64_t channels = c->s.c_out;
+    const QTile *tile = c->tile;
+    int64_t channels = c->s.c_out, pairs = (c->taps + 1) / 2;
     size_t element = dtype_size(q->to_float ? DT_F32 : q->dtype);
-    int32_t sums[DEPTH_BLOCK];
-    for (int64_t first = 0; first < channels; first += DEPTH_BLOCK) {
-        int64_t n = channels - first < DEPTH_BLOCK ? channels - first : DEPTH_BLOCK;
-        for (int i = 0; i < count; i++) {
-            depth_sums(image + at[i] + first, c->offset, c->taps, packed + first, channels, n, sums);
-            q_finish(q, sums, 1, n, n, first, y + (size_t)(i * channels + first) * element, channels);
+    int32_t sums[Q_DEPTH_ROWS * Q_COLUMNS_MAX] __attribute__((aligned(64)));
+    QDepthJob job = {.offset = c->offset, .pairs = pairs, .w = packed, .sums = sums};
+    for (int64_t first = 0; first < channels; first += tile->channels, job.w += pairs * 2 * tile->channels) {
+        int64_t n = channels - first < tile->channels ? channels - first : tile->channels;
+        for (int i = 0; i < count; i += job.rows) {
+            job.rows = count - i < Q_DEPTH_ROWS ? count - i : Q_DEPTH_ROWS;
+            for (int r = 0; r < job.rows; r++)
+                job.a[r] = image + at[i + r] + first;
+            tile->depth(&job);
+            q_finish(q, sums, job.rows, tile->channels, n, first, y + (size_t)(i * channels + first) * element, channels);
         }
     }
 }
@@ -373,11 +362,20 @@ static void run_conv(const QConv *c, const QScale *q, const int16_t *packed, con
     size_t element = dtype_size(q->to_float ? DT_F32 : q->dtype);
     int64_t at[CHUNK];
     for (int64_t n = 0; n < s->images; n++) {
+        int64_t pixel[SPATIAL_MAX] = {0};
         make_image(c, x, n, q->x_zero, image);
         for (int64_t first = 0; first < c->pixels; first += CHUNK) {
             int count = (int)(c->pixels - first < CHUNK ? c->pixels - first : CHUNK);
-            for (int i = 0; i < count; i++)
-                at[i] = pixel_at(c, first + i);
+            for (int i = 0; i < count; i++) { // places of the pixels' windows in the image
+                at[i] = ((pixel[0] * c->step[0] * c->image[1] + pixel[1] * c->step[1]) * c->image[2] + pixel[2] * c->step[2]) * s->c_in;
+                if (++pixel[2] == s->out[2]) {
+                    pixel[2] = 0;
+                    if (++pixel[1] == s->out[1]) {
+                        pixel[1] = 0;
+                        pixel[0]++;
+                    }
+                }
+            }
             pixels_from(c, q, packed, image, at, count, y + (size_t)((n * c->pixels + first) * s->c_out) * element);
         }
     }

@@ -17,9 +17,30 @@ typedef struct QTileJob {
     int rows;
 } QTileJob;
 
+// Depthwise: sums[r][i] = sum over pairs p of taps: a[r][offset[2p] + i] * w[p][i][0] + a[r][offset[2p + 1] + i] * w[p][i][1], for
+// `channels` channels i. The weights of a pair lie as a vector unit interleaves two vectors: see q_depth_weight_at.
+enum { Q_DEPTH_ROWS = 4 };
+typedef struct QDepthJob {
+    const int16_t *a[Q_DEPTH_ROWS]; // [rows]; the others are not read
+    const int64_t *offset;  // [2 * pairs], in elements
+    int64_t pairs;
+    const int16_t *w;       // [pairs][2 * channels]
+    int32_t *sums;          // [rows][channels]
+    int rows;
+} QDepthJob;
+
+// Place of channel i of tap `half` (0 or 1) of a pair: groups of four channels, those of the lower halves of each 128 bits first.
+static inline int q_depth_weight_at(int channels, int i, int half)
+{
+    int lane = i / 8, within = i % 8;
+    return (within < 4 ? 0 : channels) + lane * 8 + within % 4 * 2 + half;
+}
+
 typedef struct QTile {
     int rows, columns;      // of a whole tile
     void (*run)(const QTileJob *job);
+    int channels;           // of a depthwise block, at most Q_COLUMNS_MAX
+    void (*depth)(const QDepthJob *job);
 } QTile;
 
 const QTile *q_tile(void);

@@ -45,6 +45,7 @@ KERNEL_VARIANT(ref_layer_norm);
 KERNEL_VARIANT(c_group_norm);
 KERNEL_VARIANT(ref_group_norm);
 KERNEL_VARIANT(q_conv);
+KERNEL_VARIANT(q_pool);
 KERNEL_VARIANT(q_ref);
 KERNEL_VARIANT(c_softmax);
 KERNEL_VARIANT(ref_softmax);
