@@ -1,0 +1,74 @@
+// Quantised models from archives: packed parameters in the three forms that archives know, the old call with eight
+// arguments (quantised_1.pt), weights that stay quantised through loading, and results that come out as float32.
+// Archives and numbers: tests/gen/quantised.py.
+#include "worker/allocator.h"
+#include "worker/model.h"
+#include "worker/quant.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+static void ok(Status status)
+{
+    if (status != ST_OK)
+        fail_msg("%s: %s", status_name(status), status_message());
+}
+
+static void check(const char *name, bool optimised)
+{
+    static const float want[6] = {1.85f, -1.2f, -0.25f, -1.7f, -4.0f, -0.75f};
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s.pt", TEST_DATA, name);
+    PackStore *packs;
+    Model *m;
+    Lane *lane;
+    Instance *instance;
+    ok(pack_store_new(&packs));
+    KernelContext kernels = {.packs = packs, .threads = 1};
+    ok(model_open(path, &m));
+    ModelOptions options = {.kernels = &kernels, .no_optimize = !optimised};
+    ok(model_prepare(m, &options, false));
+    ok(lane_new(&kernels, program_types(model_program(m)), &lane));
+    ok(instance_new(m, lane, &instance));
+    Tensor *x;
+    ok(tensor_new(lane, DT_F32, 4, (const int64_t[]){2, 2, 5, 5}, &x));
+    for (int i = 0; i < 100; i++)
+        ((float *)x->view.data)[i] = (float)(i % 7 - 3);
+    IValue arg = value_tensor_take(x), result;
+    for (int call = 0; call < 2; call++) {
+        ok(instance_call(instance, &arg, 1, &result));
+        assert_int_equal(result.tag, TAG_TENSOR);
+        assert_int_equal(tensor_dtype(result.as.tensor), DT_F32);
+        assert_int_equal(tensor_numel(result.as.tensor), 6);
+        for (int i = 0; i < 6; i++)
+            assert_true(fabsf(((float *)result.as.tensor->view.data)[i] - want[i]) < 1e-6f);
+        value_release(result);
+    }
+    value_release(arg);
+    assert_true(pack_store_used(packs) > 0); // constant weights are packed once
+    instance_free(instance);
+    assert_int_equal(allocator_stats(lane->allocator).live, 0);
+    lane_free(lane);
+    model_free(m);
+    pack_store_free(packs);
+}
+
+static void test_forms(void **state)
+{
+    (void)state;
+    const char *names[] = {"quantised", "quantised_1", "quantised_3"};
+    for (int i = 0; i < 3; i++) {
+        check(names[i], true);
+        check(names[i], false);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_forms)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
