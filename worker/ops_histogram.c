@@ -1,273 +1,353 @@
-// Operator bindings: counts of elements by intervals.
-// Every step is rounded to the dtype of the elements, as PyTorch's is: done in double and narrowed once, that gives its bits.
+// Operator bindings: histc, histogram, histogramdd. Positions of elements are computed in the precision of the input, as
+// PyTorch computes them, because elements near the edges of bins depend on it.
 #include "worker/op_util.h"
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
-typedef enum Search { BY_FORMULA, NEAR_FORMULA, BY_EDGES } Search; // how the interval of an element is found
+enum { BINS_DIMS = VIEW_MAX_DIMS };
 
-typedef struct Bins {
+typedef struct Histogram {
+    const char *name;
+    Tensor *points, *weights;          // as doubles: [n, dims]; [n] or NULL
+    int64_t n;
+    int dims;
     DType dtype;
-    Search search;
-    double left, right;
-    double *edges; // count + 1, malloc'ed; NULL with BY_FORMULA
-    int64_t count;
-} Bins;
+    int64_t bins[BINS_DIMS];
+    Tensor *edges[BINS_DIMS];          // bins + 1 of each, as doubles
+    bool even, search;                 // bins of equal width; where rounding matters the edges are looked at, too
+    double left[BINS_DIMS], right[BINS_DIMS];
+} Histogram;
 
-static double narrow(DType t, double x)
-{
-    return t == DT_F64 ? x : t == DT_F32 ? (double)(float)x : (double)round_to(t, (float)x);
-}
+// To the precision of the input; sums, differences, products and quotients of doubles round as if computed in it.
+static double rounded(const Histogram *h, double x) { return h->dtype == DT_F64 ? x : h->dtype == DT_F32 ? (double)(float)x : (double)round_to(h->dtype, (float)x); }
 
-// The elements as doubles, in a contiguous tensor.
-static Status as_doubles(Lane *lane, Tensor *t, Tensor **out)
-{
-    Tensor *wide;
-    TRY(tensor_to_dtype(lane, t, DT_F64, &wide));
-    Status s = tensor_contiguous(lane, wide, out);
-    tensor_release(wide);
-    return s;
-}
+static double number_at(const Tensor *t, int64_t i) { return ((const double *)t->view.data)[i]; }
 
-// Index of the last edge in [from, to) that is at most x; from - 1 when there is none.
-static int64_t edge_below(const double *edges, int64_t from, int64_t to, double x)
+// How many of n ascending edges are at most x.
+static int64_t edges_below(const double *edges, int64_t n, double x)
 {
-    while (from < to) {
-        int64_t middle = from + (to - from) / 2;
+    int64_t low = 0;
+    while (low < n) {
+        int64_t middle = low + (n - low) / 2;
         if (x < edges[middle])
-            to = middle;
+            n = middle;
         else
-            from = middle + 1;
+            low = middle + 1;
     }
-    return from - 1;
+    return low;
 }
 
-// -1: outside.
-static int64_t bin_of(const Bins *b, double x)
+// The bin of x in dimension d, or -1.
+static int64_t bin_of(const Histogram *h, int d, double x)
 {
-    if (!(x >= b->left && x <= b->right))
+    const double *edges = h->edges[d]->view.data;
+    int64_t bins = h->bins[d], at;
+    if (!(x >= h->left[d] && x <= h->right[d]))
         return -1;
-    int64_t at;
-    if (b->search == BY_EDGES) {
-        at = edge_below(b->edges, 0, b->count + 1, x);
+    if (!h->even) {
+        at = edges_below(edges, bins + 1, x) - 1;
     } else {
-        DType t = b->dtype;
-        at = (int64_t)narrow(t, narrow(t, narrow(t, x - b->left) * narrow(t, (double)b->count)) / narrow(t, b->right - b->left));
-        if (b->search == NEAR_FORMULA)
-            at = edge_below(b->edges, at > 0 ? at - 1 : 0, at + 2 < b->count + 1 ? at + 2 : b->count + 1, x);
-    }
-    at = at >= b->count ? b->count - 1 : at; // the last interval holds its right edge
-    return at < 0 ? 0 : at;
-}
-
-// Sums of the weights (NULL: 1 each) in hist, which has b->count numbers.
-static void count_into(const Bins *b, const double *x, const double *weight, int64_t n, double *hist)
-{
-    memset(hist, 0, sizeof *hist * (size_t)b->count);
-    for (int64_t i = 0; i < n; i++) {
-        int64_t at = bin_of(b, x[i]);
-        if (at >= 0)
-            hist[at] = weight ? narrow(b->dtype, hist[at] + weight[i]) : hist[at] + 1;
-    }
-}
-
-// Where nothing is given (left == right), the range of the elements; a range without width is widened.
-static Status settle_range(const char *name, Bins *b, const double *x, int64_t n, bool given)
-{
-    if (!given && n) {
-        b->left = b->right = x[0];
-        for (int64_t i = 0; i < n; i++) {
-            b->left = x[i] < b->left || isnan(x[i]) ? x[i] : b->left;
-            b->right = x[i] > b->right || isnan(x[i]) ? x[i] : b->right;
-            if (isnan(x[i]))
-                break;
+        double scaled = rounded(h, rounded(h, x - h->left[d]) * (double)bins);
+        at = (int64_t)rounded(h, scaled / rounded(h, h->right[d] - h->left[d]));
+        if (h->search) {
+            int64_t low = at > 1 ? at - 1 : 0, high = at + 2 < bins + 1 ? at + 2 : bins + 1;
+            at = low + edges_below(edges + low, high - low, x) - 1;
         }
     }
-    if (!isfinite(b->left) || !isfinite(b->right))
-        return op_raise("%s: range of [%g, %g] is not finite", name, b->left, b->right);
-    if (b->left == b->right) {
-        b->left = narrow(b->dtype, b->left - 0.5);
-        b->right = narrow(b->dtype, b->right + 0.5);
+    return at >= bins ? bins - 1 : at; // the last bin has its right edge, too
+}
+
+static void fill_histogram(const Histogram *h, Tensor *counts)
+{
+    for (int64_t i = 0; i < h->n; i++) {
+        int64_t at = 0;
+        for (int d = 0; d < h->dims && at >= 0; d++) {
+            int64_t bin = bin_of(h, d, number_at(h->points, i * h->dims + d));
+            at = bin < 0 ? -1 : at * h->bins[d] + bin;
+        }
+        if (at < 0)
+            continue;
+        double *count = (double *)counts->view.data + at;
+        *count = rounded(h, *count + (h->weights ? number_at(h->weights, i) : 1));
+    }
+}
+
+// Densities: the integral over all bins is 1.
+static void normalise(const Histogram *h, Tensor *counts)
+{
+    int64_t n = tensor_numel(counts);
+    double total = 0;
+    for (int64_t i = 0; i < n; i++)
+        total += number_at(counts, i);
+    total = rounded(h, total);
+    for (int64_t i = 0; i < n; i++) {
+        int64_t rest = i;
+        double v = rounded(h, number_at(counts, i) / total);
+        for (int d = h->dims - 1; d >= 0; d--) {
+            const double *edges = h->edges[d]->view.data;
+            int64_t bin = rest % h->bins[d];
+            rest /= h->bins[d];
+            v = rounded(h, v / rounded(h, edges[bin + 1] - edges[bin]));
+        }
+        ((double *)counts->view.data)[i] = v;
+    }
+}
+
+// ---- edges
+
+// As torch.linspace: from both ends towards the middle.
+static Status even_edges(Lane *lane, Histogram *h, int d)
+{
+    int64_t bins = h->bins[d];
+    TRY(tensor_new(lane, DT_F64, 1, &(int64_t){bins + 1}, &h->edges[d]));
+    double *edges = h->edges[d]->view.data, step = rounded(h, rounded(h, h->right[d] - h->left[d]) / (double)bins);
+    for (int64_t i = 0; i <= bins; i++)
+        edges[i] = i < (bins + 1) / 2 ? rounded(h, h->left[d] + rounded(h, step * (double)i)) : rounded(h, h->right[d] - rounded(h, step * (double)(bins - i)));
+    return ST_OK;
+}
+
+static Status data_range(Histogram *h, int d)
+{
+    double low = INFINITY, high = -INFINITY;
+    for (int64_t i = 0; i < h->n; i++) {
+        double x = number_at(h->points, i * h->dims + d);
+        if (x != x)
+            low = high = x;
+        low = x < low ? x : low;
+        high = x > high ? x : high;
+    }
+    h->left[d] = h->n ? low : 0;
+    h->right[d] = h->n ? high : 1;
+    return ST_OK;
+}
+
+// The given range ([left, right] for each dimension), or that of the data.
+static Status choose_range(Histogram *h, IValue range)
+{
+    if (range.tag == TAG_LIST && (int)range.as.list->len != 2 * h->dims)
+        return op_raise("%s: for a %d-dimensional histogram range should have %d elements, but got %u", h->name, h->dims, 2 * h->dims, range.as.list->len);
+    for (int d = 0; d < h->dims; d++) {
+        if (range.tag == TAG_LIST) {
+            h->left[d] = rounded(h, arg_double(range.as.list->items[2 * d]));
+            h->right[d] = rounded(h, arg_double(range.as.list->items[2 * d + 1]));
+        } else {
+            TRY(data_range(h, d));
+        }
+        if (!isfinite(h->left[d]) || !isfinite(h->right[d]))
+            return op_raise("%s: dimension %d's range [%g, %g] is not finite", h->name, d, h->left[d], h->right[d]);
+        if (h->left[d] > h->right[d])
+            return op_raise("%s: min should not exceed max, but got min %g max %g for dimension %d", h->name, h->left[d], h->right[d], d);
+        if (h->left[d] == h->right[d]) {
+            h->left[d] = rounded(h, h->left[d] - 0.5);
+            h->right[d] = rounded(h, h->right[d] + 0.5);
+        }
     }
     return ST_OK;
 }
 
-static Status check_count(const char *name, int64_t bins)
+static Status given_edges(Lane *lane, Histogram *h, int d, Tensor *t)
 {
-    if (bins <= 0)
-        return op_raise("%s: bins must be > 0, but got %lld for dimension 0", name, (long long)bins);
+    if (tensor_dtype(t) != h->dtype)
+        return op_raise("%s: input tensor and bins tensors should have the same dtype, but got input with dtype %s and bins for dimension %d with dtype %s", h->name,
+                        dtype_python_name(h->dtype), d, dtype_python_name(tensor_dtype(t)));
+    if (t->view.ndim != 1)
+        return op_raise("%s: bins tensor for dimension %d should have one dimension, but got %d", h->name, d, t->view.ndim);
+    int64_t n = tensor_numel(t);
+    if (n == 0)
+        return op_raise("%s: bins tensor for dimension %d should have at least one element", h->name, d);
+    TRY(tensor_new(lane, DT_F64, 1, &n, &h->edges[d]));
+    TRY(tensor_copy_into(lane, h->edges[d], t));
+    const double *edges = h->edges[d]->view.data;
+    h->bins[d] = n - 1;
+    h->left[d] = edges[0];
+    h->right[d] = edges[n - 1];
     return ST_OK;
 }
 
-// A new tensor of dtype t with these numbers.
-static Status tensor_of_doubles(Lane *lane, DType t, const double *x, int64_t n, Tensor **out)
+// ---- operands
+
+static Status read_points(Lane *lane, Histogram *h, Tensor *self, IValue weight, bool one_dimension)
+{
+    h->dtype = tensor_dtype(self);
+    bool half = (h->dtype == DT_F16 || h->dtype == DT_BF16) && strcmp(h->name, "torch.histc") == 0;
+    if (h->dtype != DT_F32 && h->dtype != DT_F64 && !half)
+        return op_raise("\"%s\" not implemented for '%s'", strcmp(h->name, "torch.histc") == 0 ? "histogram_cpu" : "histogramdd", dtype_torch_name(h->dtype));
+    if (!one_dimension && self->view.ndim < 2)
+        return op_raise("torch.histogramdd: input tensor should have at least 2 dimensions, but got %d", self->view.ndim);
+    h->dims = one_dimension ? 1 : self->view.size[self->view.ndim - 1] <= BINS_DIMS ? (int)self->view.size[self->view.ndim - 1] : BINS_DIMS + 1;
+    if (h->dims > BINS_DIMS)
+        return op_raise("%s: too many dimensions (limit %d)", h->name, BINS_DIMS);
+    h->n = h->dims ? tensor_numel(self) / h->dims : 0;
+    if (weight.tag == TAG_TENSOR) {
+        Tensor *w = weight.as.tensor;
+        if (tensor_dtype(w) != h->dtype)
+            return op_raise("%s: if weight tensor is provided, input tensor and weight tensor should have the same dtype, but got input(%s), and weight(%s)", h->name,
+                            dtype_torch_name(h->dtype), dtype_torch_name(tensor_dtype(w)));
+        if (tensor_numel(w) != h->n)
+            return op_raise("%s: if weight tensor is provided it should have the same shape as the input tensor excluding its innermost dimension, but got input with shape %s and weight with shape %s",
+                            h->name, size_text(self->view.size, self->view.ndim).text, size_text(w->view.size, w->view.ndim).text);
+        TRY(tensor_copy_as(lane, w, DT_F64, FORMAT_CONTIGUOUS, &h->weights));
+    }
+    return tensor_copy_as(lane, self, DT_F64, FORMAT_CONTIGUOUS, &h->points);
+}
+
+static void histogram_free(Histogram *h)
+{
+    if (h->points)
+        tensor_release(h->points);
+    if (h->weights)
+        tensor_release(h->weights);
+    for (int d = 0; d < h->dims && d < BINS_DIMS; d++)
+        if (h->edges[d])
+            tensor_release(h->edges[d]);
+}
+
+// Numbers of bins: one for all dimensions, or one each.
+static Status read_bins(Histogram *h, IValue bins)
+{
+    int64_t list[BINS_DIMS];
+    int n = 0;
+    TRY(arg_ints(bins, list, BINS_DIMS, &n));
+    if (bins.tag == TAG_LIST && n != h->dims)
+        return op_raise("torch.histogramdd: expected %d sequences of bin edges for a %d-dimensional histogram, but got %d", h->dims, h->dims, n);
+    for (int d = 0; d < h->dims; d++) {
+        h->bins[d] = list[bins.tag == TAG_LIST ? d : 0];
+        if (h->bins[d] <= 0)
+            return op_raise("%s(): bins must be > 0, but got %lld for dimension %d", h->name, (long long)h->bins[d], d);
+    }
+    return ST_OK;
+}
+
+// bins: an int, a list of ints, a tensor of edges or a list of those.
+static Status make_edges(Lane *lane, Histogram *h, IValue bins, IValue range)
+{
+    bool tensors = bins.tag == TAG_TENSOR || (bins.tag == TAG_LIST && bins.as.list->len && bins.as.list->items[0].tag == TAG_TENSOR);
+    if (!tensors) {
+        h->even = h->search = true;
+        TRY(read_bins(h, bins));
+        TRY(choose_range(h, range));
+        for (int d = 0; d < h->dims; d++)
+            TRY(even_edges(lane, h, d));
+        return ST_OK;
+    }
+    if (bins.tag == TAG_LIST && (int)bins.as.list->len != h->dims)
+        return op_raise("torch.histogramdd: expected %d sequences of bin edges for a %d-dimensional histogram, but got %u", h->dims, h->dims, bins.as.list->len);
+    for (int d = 0; d < h->dims; d++)
+        TRY(given_edges(lane, h, d, bins.tag == TAG_LIST ? bins.as.list->items[d].as.tensor : bins.as.tensor));
+    return ST_OK;
+}
+
+static Status make_counts(Lane *lane, Histogram *h, bool density, Tensor **out)
 {
     Tensor *wide;
-    TRY(tensor_new(lane, DT_F64, 1, &n, &wide));
-    memcpy(wide->view.data, x, sizeof *x * (size_t)n);
-    Status s = tensor_to_dtype(lane, wide, t, out);
+    TRY(tensor_new(lane, DT_F64, h->dims, h->bins, &wide));
+    Status status = tensor_fill(wide, value_int(0));
+    if (status == ST_OK) {
+        fill_histogram(h, wide);
+        if (density)
+            normalise(h, wide);
+        status = tensor_to_dtype(lane, wide, h->dtype, out);
+    }
     tensor_release(wide);
-    return s;
+    return status;
 }
 
-// ---- histc(self, bins, min, max)
-
-static Status histc(Lane *lane, const IValue *args, Tensor **out)
+static Status give_edges(Lane *lane, const Histogram *h, bool list, IValue *ret)
 {
-    Tensor *self = arg_tensor(args[0]), *x;
-    Bins b = {.dtype = tensor_dtype(self), .search = BY_FORMULA, .count = arg_int(args[1])};
-    if (!dtype_is_floating(b.dtype))
-        return op_raise_class("NotImplementedError", "\"histogram_cpu\" not implemented for '%s'", dtype_torch_name(b.dtype));
-    TRY(check_count("torch.histogram()", b.count));
-    b.left = narrow(b.dtype, arg_double(args[2]));
-    b.right = narrow(b.dtype, arg_double(args[3]));
-    if (b.left > b.right)
-        return op_raise("torch.histc: max must be larger than min");
-    TRY(as_doubles(lane, self, &x));
-    Tensor *hist = NULL;
-    Status s = settle_range("torch.histc", &b, x->view.data, tensor_numel(x), b.left != b.right);
-    if (s == ST_OK)
-        s = tensor_new(lane, DT_F64, 1, &b.count, &hist);
-    if (s == ST_OK) {
-        count_into(&b, x->view.data, NULL, tensor_numel(x), hist->view.data);
-        s = tensor_to_dtype(lane, hist, b.dtype, out);
-        tensor_release(hist);
+    Tensor *made[BINS_DIMS];
+    int n = 0;
+    Status status = ST_OK;
+    for (; n < h->dims && status == ST_OK; n += status == ST_OK)
+        status = tensor_to_dtype(lane, h->edges[n], h->dtype, &made[n]);
+    if (status != ST_OK) {
+        while (n)
+            tensor_release(made[--n]);
+        return status;
     }
-    tensor_release(x);
-    return s;
-}
-
-OP_FN(op_histc)
-{
-    Tensor *out;
-    TRY(histc(lane, args, &out));
-    rets[0] = value_tensor_take(out);
+    if (list)
+        return list_of_tensors_take(lane, made, n, ret);
+    *ret = value_tensor_take(made[0]);
     return ST_OK;
 }
 
-// ---- histogram(self, bins, *, range, weight, density) and (self, edges, *, weight, density)
+// ---- bindings
 
-static Status check_operands(const Tensor *self, const Tensor *weight)
-{
-    DType t = tensor_dtype(self);
-    if (t != DT_F32 && t != DT_F64)
-        return op_raise_class("NotImplementedError", "\"histogramdd\" not implemented for '%s'", dtype_torch_name(t));
-    if (weight && tensor_numel(weight) != tensor_numel(self))
-        return op_raise("torch.histogramdd: if weight tensor is provided it should have the same shape as the input tensor excluding its innermost "
-                        "dimension, but got input with %lld elements and weight with %lld", (long long)tensor_numel(self), (long long)tensor_numel(weight));
-    if (weight && tensor_dtype(weight) != t)
-        return op_raise("torch.histogramdd: if weight tensor is provided, input tensor and weight tensor should have the same dtype, but got input(%s), "
-                        "and weight(%s)", t == DT_F32 ? "float" : "double", dtype_torch_name(tensor_dtype(weight)));
-    return ST_OK;
-}
-
-static Status alloc_edges(Bins *b)
-{
-    size_t bytes = sizeof *b->edges * ((size_t)b->count + 1);
-    if (b->count >= INT64_MAX / 16 || !(b->edges = malloc(bytes)))
-        return status_no_memory(bytes);
-    return ST_OK;
-}
-
-static Status even_edges(Bins *b, IValue range, const double *x, int64_t n)
-{
-    bool given = !arg_is_none(range);
-    if (given) {
-        const ListObj *l = range.as.list;
-        if (l->len != 2)
-            return op_raise("torch.histogramdd: for a 1-dimensional histogram range should have 2 elements, but got %u", l->len);
-        b->left = narrow(b->dtype, arg_double(l->items[0]));
-        b->right = narrow(b->dtype, arg_double(l->items[1]));
-        if (b->left > b->right)
-            return op_raise("torch.histogramdd: min should not exceed max, but got min %g max %g for dimension 0", b->left, b->right);
-    } else if (!n) {
-        b->right = 1;
-    }
-    TRY(settle_range("torch.histogramdd", b, x, n, given));
-    TRY(alloc_edges(b));
-    double step = narrow(b->dtype, narrow(b->dtype, b->right - b->left) / (double)b->count);
-    for (int64_t i = 0; i <= b->count; i++) // from both ends, as torch.linspace does
-        b->edges[i] = i < (b->count + 1) / 2 ? narrow(b->dtype, b->left + step * (double)i) : narrow(b->dtype, b->right - step * (double)(b->count - i));
-    return ST_OK;
-}
-
-static Status given_edges(Lane *lane, Bins *b, Tensor *edges)
-{
-    if (edges->view.ndim != 1)
-        return op_raise("torch.histogramdd: bins tensor should have one dimension, but got %d dimensions in the bins tensor for dimension 0", edges->view.ndim);
-    if (tensor_dtype(edges) != b->dtype)
-        return op_raise("torch.histogramdd: input tensor and bins tensors should have the same dtype, but got input with dtype %s and bins for dimension 0 "
-                        "with dtype %s", dtype_torch_name(b->dtype), dtype_torch_name(tensor_dtype(edges)));
-    b->count = edges->view.size[0] - 1;
-    TRY(check_count("torch.histogram()", b->count));
-    TRY(alloc_edges(b));
-    Tensor *wide;
-    TRY(as_doubles(lane, edges, &wide));
-    memcpy(b->edges, wide->view.data, sizeof *b->edges * ((size_t)b->count + 1));
-    tensor_release(wide);
-    b->left = b->edges[0];
-    b->right = b->edges[b->count];
-    return ST_OK;
-}
-
-static void to_density(const Bins *b, double *hist)
-{
-    double sum = 0;
-    for (int64_t i = 0; i < b->count; i++)
-        sum = narrow(b->dtype, sum + hist[i]);
-    for (int64_t i = 0; i < b->count; i++)
-        hist[i] = narrow(b->dtype, narrow(b->dtype, hist[i] / sum) / narrow(b->dtype, b->edges[i + 1] - b->edges[i]));
-}
-
-static Status histogram(Lane *lane, const IValue *args, Bins *b, Tensor **out)
-{
-    bool given = b->search == BY_EDGES;
-    Tensor *self = arg_tensor(args[0]), *weight = arg_tensor(args[given ? 2 : 3]), *x = NULL, *w = NULL;
-    TRY(check_operands(self, weight));
-    TRY(as_doubles(lane, self, &x));
-    int64_t n = tensor_numel(x);
-    Status s = weight ? as_doubles(lane, weight, &w) : ST_OK;
-    if (s == ST_OK)
-        s = given ? given_edges(lane, b, arg_tensor(args[1])) : even_edges(b, args[2], x->view.data, n);
-    double *hist = s == ST_OK ? malloc(sizeof *hist * (size_t)b->count) : NULL;
-    if (s == ST_OK && !hist)
-        s = status_no_memory(sizeof *hist * (size_t)b->count);
-    if (s == ST_OK) {
-        count_into(b, x->view.data, w ? w->view.data : NULL, n, hist);
-        if (arg_int(args[given ? 3 : 4]))
-            to_density(b, hist);
-        s = tensor_of_doubles(lane, b->dtype, hist, b->count, &out[0]);
-        if (s == ST_OK && (s = tensor_of_doubles(lane, b->dtype, b->edges, b->count + 1, &out[1])) != ST_OK)
-            tensor_release(out[0]);
-    }
-    free(hist);
-    if (w)
-        tensor_release(w);
-    tensor_release(x);
-    return s;
-}
+typedef struct HistogramRow {
+    bool dd;           // histogramdd: several dimensions
+    int8_t range;      // argument, -1: none
+    int8_t weight, density;
+    const char *gives; // c counts, e edges
+} HistogramRow;
 
 OP_FN(op_histogram)
 {
-    Bins b = {.dtype = tensor_dtype(arg_tensor(args[0])), .search = site->op->data ? BY_EDGES : NEAR_FORMULA};
-    if (b.search == NEAR_FORMULA) {
-        b.count = arg_int(args[1]);
-        TRY(check_count("torch.histogram()", b.count));
+    const HistogramRow *row = site->op->data;
+    Histogram h = {.name = row->dd ? "torch.histogramdd" : "torch.histogram"};
+    Tensor *counts = NULL;
+    IValue made[2] = {value_none(), value_none()};
+    Status status = read_points(lane, &h, args[0].as.tensor, args[row->weight], !row->dd);
+    if (status == ST_OK)
+        status = make_edges(lane, &h, args[1], row->range < 0 ? value_none() : args[row->range]);
+    for (int i = 0; row->gives[i] && status == ST_OK; i++) {
+        if (row->gives[i] == 'e') {
+            status = give_edges(lane, &h, row->dd, &made[i]);
+        } else if ((status = make_counts(lane, &h, args[row->density].as.b, &counts)) == ST_OK) {
+            made[i] = value_tensor_take(counts);
+        }
     }
-    Tensor *out[2];
-    Status s = histogram(lane, args, &b, out);
-    free(b.edges);
-    TRY(s);
-    for (int i = 0; i < 2; i++)
-        rets[i] = value_tensor_take(out[i]);
+    histogram_free(&h);
+    for (int i = 0; i < 2; i++) {
+        if (status == ST_OK && row->gives[i])
+            rets[i] = made[i];
+        else
+            value_release(made[i]);
+        if (!row->gives[i])
+            break;
+    }
+    return status;
+}
+
+OP_FN(op_histc) // self, bins, min, max
+{
+    Histogram h = {.name = "torch.histc", .even = true};
+    Tensor *counts = NULL;
+    h.bins[0] = args[1].as.i;
+    if (h.bins[0] <= 0)
+        return op_raise("bins must be > 0");
+    Status status = read_points(lane, &h, args[0].as.tensor, value_none(), true);
+    if (status == ST_OK) {
+        h.left[0] = rounded(&h, arg_double(args[2]));
+        h.right[0] = rounded(&h, arg_double(args[3]));
+        if (h.left[0] == h.right[0] && h.n)
+            data_range(&h, 0);
+        if (h.left[0] == h.right[0]) {
+            h.left[0] = rounded(&h, h.left[0] - 1);
+            h.right[0] = rounded(&h, h.right[0] + 1);
+        }
+        if (!isfinite(h.left[0]) || !isfinite(h.right[0]))
+            status = op_raise("range of [%g, %g] is not finite", h.left[0], h.right[0]);
+        else if (h.left[0] >= h.right[0])
+            status = op_raise("max must be larger than min");
+        else
+            status = even_edges(lane, &h, 0);
+    }
+    if (status == ST_OK)
+        status = make_counts(lane, &h, false, &counts);
+    histogram_free(&h);
+    TRY(status);
+    rets[0] = value_tensor_take(counts);
     return ST_OK;
 }
 
+#define HISTOGRAM(name, dd, range, weight, density, gives)                                                             \
+    {"aten::" name, op_histogram, 0, &(const HistogramRow){dd, range, weight, density, gives}, NULL}
+
 const OpBinding OPS_HISTOGRAM[] = {
     {"aten::histc", op_histc, 0, NULL, NULL},
-    {"aten::histogram.bin_ct", op_histogram, 0, NULL, NULL},
-    {"aten::histogram.bins_tensor", op_histogram, 0, "edges", NULL},
+    HISTOGRAM("histogram.bin_ct", false, 2, 3, 4, "ce"), HISTOGRAM("histogram.bins_tensor", false, -1, 2, 3, "ce"),
+    HISTOGRAM("histogramdd", true, 2, 3, 4, "ce"), HISTOGRAM("histogramdd.int_bins", true, 2, 3, 4, "ce"),
+    HISTOGRAM("histogramdd.TensorList_bins", true, 2, 3, 4, "ce"), HISTOGRAM("_histogramdd_bin_edges", true, 2, 3, 4, "e"),
+    HISTOGRAM("_histogramdd_from_bin_cts", true, 2, 3, 4, "c"), HISTOGRAM("_histogramdd_from_bin_tensors", true, -1, 2, 3, "c"),
     {0},
 };

@@ -59,6 +59,8 @@ WIDER = {torch.float16: torch.float64, torch.bfloat16: torch.float64, torch.floa
 OWN_ERROR = {"special.bessel_j0": 4e-7, "special.bessel_j1": 5e-7, "special.bessel_y0": 3e-7, "special.bessel_y1": 9e-7}
 # What 1.13 refuses and 2.14 does.
 LATER = re.compile(r"(gather|scatter)\(\): Expected dtype int64 for index")
+# Types in which 1.13 computes otherwise than 2.14, which tsbatch follows: bins of bfloat16 numbers.
+CHANGED = {"histc": {torch.bfloat16}}
 PER_ARCHIVE = 16
 
 
@@ -525,7 +527,7 @@ def run_operator(op, options):
     runner, folder = rn.Runner(options.runner), tempfile.mkdtemp()
     try:
         for dtype in sorted(op.supported_dtypes("cpu"), key=str):
-            if options.dtypes and str(dtype).split(".")[-1] not in options.dtypes:
+            if (options.dtypes and str(dtype).split(".")[-1] not in options.dtypes) or dtype in CHANGED.get(op.name, ()):
                 continue
             torch.manual_seed(0)
 
