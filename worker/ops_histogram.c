@@ -314,7 +314,7 @@ OP_FN(op_histc) // self, bins, min, max
     Tensor *counts = NULL;
     h.bins[0] = args[1].as.i;
     if (h.bins[0] <= 0)
-        return op_raise("bins must be > 0");
+        return op_raise("torch.histogram(): bins must be > 0, but got %lld for dimension 0", (long long)h.bins[0]);
     Status status = read_points(lane, &h, args[0].as.tensor, value_none(), true);
     if (status == ST_OK) {
         h.left[0] = rounded(&h, arg_double(args[2]));
@@ -328,7 +328,7 @@ OP_FN(op_histc) // self, bins, min, max
         if (!isfinite(h.left[0]) || !isfinite(h.right[0]))
             status = op_raise("range of [%g, %g] is not finite", h.left[0], h.right[0]);
         else if (h.left[0] >= h.right[0])
-            status = op_raise("max must be larger than min");
+            status = op_raise("torch.histc: max must be larger than min");
         else
             status = even_edges(lane, &h, 0);
     }

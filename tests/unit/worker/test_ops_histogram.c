@@ -5,7 +5,7 @@ static const OpRow histogram_rows[] = {
     {"aten::histc; f32[5]{1, 2, 1, nan, 4}; 4; 0; 3", "f32[4](1) {0, 2, 1, 0}"},
     {"aten::histc; f32[3]{1, 2, 4}; 3; 0; 0", "f32[3](1) {1, 1, 1}"},
     {"aten::histc; f32[0]; 2; 0; 0", "f32[2](1) {0, 0}"},
-    {"aten::histc; f32[2]; 0; 0; 1", "! bins must be > 0"},
+    {"aten::histc; f32[2]; 0; 0; 1", "! bins must be > 0, but got 0 for dimension 0"},
     {"aten::histc; f32[2]{1, inf}; 2; 0; 0", "! range of [1, inf] is not finite"},
     {"aten::histc; f32[2]; 2; 3; 1", "! max must be larger than min"},
     {"aten::histc; i64[2]; 2; 0; 1", "! \"histogram_cpu\" not implemented for 'Long'"},
