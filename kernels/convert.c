@@ -50,26 +50,45 @@ ROW(i64_bool, int64_t, uint8_t, (uint8_t)(x != 0))
 ROW(f32_bool, float, uint8_t, (uint8_t)(x != 0))
 ROW(f32_i64, float, int64_t, int64_from_double(x))
 ROW(f32_i32, float, int32_t, int32_from_double(x))
-ROW(f32_u8, float, uint8_t, (uint8_t)int64_from_double(x))
-ROW(f32_bf16, float, uint16_t, bf16_from_float(x))
-ROW(bf16_f32, uint16_t, float, bf16_to_float(x))
+ROW(f32_u8_strided, float, uint8_t, (uint8_t)int64_from_double(x))
+ROW(f32_bf16_strided, float, uint16_t, bf16_from_float(x))
+ROW(bf16_f32_strided, uint16_t, float, bf16_to_float(x))
 ROW(f32_f16_strided, float, uint16_t, f16_from_float(x))
 ROW(f16_f32_strided, uint16_t, float, f16_to_float(x))
 
-static void f32_f16(char *dst, int64_t dst_stride, const char *src, int64_t src_stride, int64_t n)
-{
-    if (dst_stride == 2 && src_stride == 4)
-        vec_table()->f32_to_f16((uint16_t *)dst, (const float *)src, n);
-    else
-        f32_f16_strided(dst, dst_stride, src, src_stride, n);
-}
-static void f16_f32(char *dst, int64_t dst_stride, const char *src, int64_t src_stride, int64_t n)
-{
-    if (dst_stride == 4 && src_stride == 2)
-        vec_table()->f16_to_f32((float *)dst, (const uint16_t *)src, n);
-    else
-        f16_f32_strided(dst, dst_stride, src, src_stride, n);
-}
+// Pairs with a vectorised loop for contiguous rows.
+#define VECTOR_ROW(name, SRC, DST)                                                                                     \
+    static void name(char *dst, int64_t dst_stride, const char *src, int64_t src_stride, int64_t n)                    \
+    {                                                                                                                  \
+        if (dst_stride == (int64_t)sizeof(DST) && src_stride == (int64_t)sizeof(SRC))                                  \
+            vec_table()->LOOP_##name((DST *)dst, (const SRC *)src, n);                                                 \
+        else                                                                                                           \
+            name##_strided(dst, dst_stride, src, src_stride, n);                                                       \
+    }
+#define LOOP_f32_f16 f32_to_f16
+#define LOOP_f16_f32 f16_to_f32
+#define LOOP_f32_bf16 f32_to_bf16
+#define LOOP_bf16_f32 bf16_to_f32
+#define LOOP_f32_u8 f32_to_u8
+VECTOR_ROW(f32_f16, float, uint16_t)
+VECTOR_ROW(f16_f32, uint16_t, float)
+VECTOR_ROW(f32_bf16, float, uint16_t)
+VECTOR_ROW(bf16_f32, uint16_t, float)
+VECTOR_ROW(f32_u8, float, uint8_t)
+
+// Between the two half types, through float32.
+#define HALF_ROW(name, to_float, from_float)                                                                           \
+    static void name(char *dst, int64_t dst_stride, const char *src, int64_t src_stride, int64_t n)                    \
+    {                                                                                                                  \
+        float wide[256];                                                                                               \
+        for (int64_t at = 0; at < n; at += 256) {                                                                      \
+            int64_t m = n - at < 256 ? n - at : 256;                                                                   \
+            to_float((char *)wide, 4, src + at * src_stride, src_stride, m);                                           \
+            from_float(dst + at * dst_stride, dst_stride, (const char *)wide, 4, m);                                   \
+        }                                                                                                              \
+    }
+HALF_ROW(f16_bf16, f16_f32, f32_bf16)
+HALF_ROW(bf16_f16, bf16_f32, f32_f16)
 
 // To the wide types.
 ROW(load_u8, uint8_t, int64_t, x)
@@ -128,6 +147,7 @@ static const Pair DIRECT[] = {
     {DT_U8, DT_I64, u8_i64},     {DT_BOOL, DT_I64, bool_i64}, {DT_I64, DT_BOOL, i64_bool}, {DT_F32, DT_BOOL, f32_bool},
     {DT_F32, DT_I64, f32_i64},   {DT_F32, DT_I32, f32_i32},   {DT_F32, DT_U8, f32_u8},     {DT_F32, DT_BF16, f32_bf16},
     {DT_BF16, DT_F32, bf16_f32}, {DT_F32, DT_F16, f32_f16},   {DT_F16, DT_F32, f16_f32},
+    {DT_F16, DT_BF16, f16_bf16}, {DT_BF16, DT_F16, bf16_f16},
 };
 
 // Indexed by DType code.

@@ -1,8 +1,10 @@
 // Inner loops of elementwise operators for complex numbers, through the C library's complex functions.
+#include "kernels/cpu/vec.h"
 #include "kernels/pointwise_loops.h"
 
 #include <complex.h>
 #include <math.h>
+#include <string.h>
 
 #define UNARY(T, R, S, name, expr)                                                                                     \
     static void S##_##name(void *out, const void *const *in, int64_t n, unsigned scalars, PwParams *p)                 \
@@ -92,20 +94,86 @@ static double finite_or(double x, const double *f)
     return isnan(x) ? f[0] : isinf(x) ? (x > 0 ? f[1] : f[2]) : x;
 }
 
+// x / y without the C standard's repairs of NaN, scaled so that nothing overflows on the way.
+static float complex quotient_c64(float complex x, float complex y)
+{
+    double a = crealf(x), b = cimagf(x), c = crealf(y), d = cimagf(y), norm = c * c + d * d;
+    float complex r;
+    ((float *)&r)[0] = (float)((a * c + b * d) / norm);
+    ((float *)&r)[1] = (float)((b * c - a * d) / norm);
+    return r;
+}
+static double complex quotient_c128(double complex x, double complex y)
+{
+    double c = creal(y), d = cimag(y), scale = fabs(c) > fabs(d) ? fabs(c) : fabs(d);
+    double a = creal(x) / scale, b = cimag(x) / scale;
+    c /= scale;
+    d /= scale;
+    double norm = c * c + d * d;
+    return complex_of((a * c + b * d) / norm, (b * c - a * d) / norm);
+}
+
+// Functions made of real ones, for which there are vectorised loops: blocks of real and imaginary parts.
+enum { PARTS = 128 };
+#define PARTS_LOOPS(T, F, S, table)                                                                                    \
+    static void S##_split(const T *x, F *re, F *im, int64_t m)                                                         \
+    {                                                                                                                  \
+        const F *parts = (const F *)x;                                                                                 \
+        for (int64_t i = 0; i < m; i++) {                                                                              \
+            re[i] = parts[2 * i];                                                                                      \
+            im[i] = parts[2 * i + 1];                                                                                  \
+        }                                                                                                              \
+    }                                                                                                                  \
+    static void S##_angle(void *out, const void *const *in, int64_t n, unsigned scalars, PwParams *p)                  \
+    {                                                                                                                  \
+        (void)scalars;                                                                                                 \
+        F re[PARTS], im[PARTS], *o = out;                                                                              \
+        for (int64_t at = 0; at < n; at += PARTS) {                                                                    \
+            int64_t m = n - at < PARTS ? n - at : PARTS;                                                               \
+            S##_split((const T *)in[0] + at, re, im, m);                                                               \
+            vec_table()->table[PW_ATAN2](o + at, (const void *const[]){im, re}, m, 0, p);                              \
+        }                                                                                                              \
+    }                                                                                                                  \
+    static void S##_exp(void *out, const void *const *in, int64_t n, unsigned scalars, PwParams *p)                    \
+    {                                                                                                                  \
+        (void)scalars;                                                                                                 \
+        F re[PARTS], im[PARTS], cosine[PARTS];                                                                         \
+        for (int64_t at = 0; at < n; at += PARTS) {                                                                    \
+            int64_t m = n - at < PARTS ? n - at : PARTS;                                                               \
+            const T *x = (const T *)in[0] + at;                                                                        \
+            T *o = (T *)out + at, special[PARTS];                                                                      \
+            int specials = 0;                                                                                          \
+            S##_split(x, re, im, m);                                                                                   \
+            for (int64_t i = 0; i < m; i++)                                                                            \
+                specials += !(re[i] < (sizeof(F) == 4 ? 87 : 700) && re[i] - re[i] == 0 && im[i] - im[i] == 0);        \
+            for (int64_t i = 0; specials && i < m; i++)                                                                \
+                special[i] = (T)cexp(x[i]);                                                                            \
+            vec_table()->table[PW_COS](cosine, (const void *const[]){im}, m, 0, p);                                    \
+            vec_table()->table[PW_SIN](im, (const void *const[]){im}, m, 0, p);                                        \
+            vec_table()->table[PW_EXP](re, (const void *const[]){re}, m, 0, p);                                        \
+            for (int64_t i = 0; i < m; i++) {                                                                          \
+                ((F *)o)[2 * i] = re[i] * cosine[i];                                                                   \
+                ((F *)o)[2 * i + 1] = re[i] * im[i];                                                                   \
+            }                                                                                                          \
+            if (specials)                                                                                              \
+                memcpy(o, special, (size_t)m * sizeof *o);                                                             \
+        }                                                                                                              \
+    }
+PARTS_LOOPS(float complex, float, c64, f32)
+PARTS_LOOPS(double complex, double, c128, f64)
+
 #define COMPLEX_LOOPS(T, F, S, sfx)                                                                                    \
     MUL_LOOP(T, F, S)                                                                                                  \
     UNARY(T, T, S, neg, -x)                                                                                            \
     UNARY(T, F, S, abs, cabs##sfx(x))                                                                                  \
-    UNARY(T, F, S, angle, carg##sfx(x))                                                                                \
     UNARY(T, F, S, real, creal##sfx(x))                                                                                \
     UNARY(T, F, S, imag, cimag##sfx(x))                                                                                \
     UNARY(T, T, S, sgn, x == 0 ? 0 : x / cabs##sfx(x))                                                                 \
     UNARY(T, T, S, conj, conj##sfx(x))                                                                                 \
     UNARY(T, T, S, sqrt, csqrt##sfx(x))                                                                                \
     UNARY(T, T, S, rsqrt, 1 / csqrt##sfx(x))                                                                           \
-    UNARY(T, T, S, reciprocal, 1 / x)                                                                                  \
+    UNARY(T, T, S, reciprocal, quotient_##S(1, x))                                                                     \
     UNARY(T, T, S, square, S##_product(x, x))                                                                          \
-    UNARY(T, T, S, exp, cexp##sfx(x))                                                                                  \
     UNARY(T, T, S, log, clog##sfx(x))                                                                                  \
     UNARY(T, T, S, sin, csin##sfx(x))                                                                                  \
     UNARY(T, T, S, cos, ccos##sfx(x))                                                                                  \
@@ -137,7 +205,7 @@ static double finite_or(double x, const double *f)
     BINARY(T, T, S, add, x + y)                                                                                        \
     BINARY(T, T, S, sub, x - y)                                                                                        \
     BINARY(T, T, S, mul, S##_product(x, y))                                                                            \
-    BINARY(T, T, S, div, x / y)                                                                                        \
+    BINARY(T, T, S, div, quotient_##S(x, y))                                                                           \
     BINARY(T, T, S, add_alpha, x + (F)p->f[0] * y)                                                                     \
     BINARY(T, T, S, pow, y == 2 ? S##_product(x, x) : x == 0 && y == 0 ? 1 : cpow##sfx(x, y))                          \
     BINARY(T, uint8_t, S, eq, x == y)                                                                                  \
@@ -146,7 +214,7 @@ static double finite_or(double x, const double *f)
     BINARY(T, uint8_t, S, logical_or, x != 0 || y != 0)                                                                \
     BINARY(T, uint8_t, S, logical_xor, (x != 0) != (y != 0))                                                           \
     TERNARY(T, S, addcmul, x + (F)p->f[0] * S##_product(y, z))                                                         \
-    TERNARY(T, S, addcdiv, x + (F)p->f[0] * y / z)
+    TERNARY(T, S, addcdiv, x + quotient_##S((F)p->f[0] * y, z))
 
 #define COMPLEX_TABLE(S)                                                                                               \
     {                                                                                                                  \

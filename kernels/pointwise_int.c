@@ -2,7 +2,9 @@
 // floating point on integers never come here. Loops over bits (WHERE, MASKED_FILL) serve every type of their size.
 #include "kernels/pointwise_loops.h"
 
-typedef struct Bits16 { uint64_t low, high; } Bits16;
+typedef struct Bits16 {
+    uint64_t low, high;
+} Bits16;
 
 #define UNARY(T, S, name, expr)                                                                                        \
     static void S##_##name(void *out, const void *const *in, int64_t n, unsigned scalars, PwParams *p)                 \
@@ -65,6 +67,25 @@ typedef struct Bits16 { uint64_t low, high; } Bits16;
         for (int64_t i = 0; i < n; i++) {                                                                              \
             T x = a[i], y = b[i], z = c[i];                                                                            \
             o[i] = (T)(expr);                                                                                          \
+        }                                                                                                              \
+    }
+// The bounds as far as T holds them; a lower one above, or an upper one below all of T gives that bound, wrapped.
+#define CLAMP(T, S)                                                                                                    \
+    static void S##_clamp(void *out, const void *const *in, int64_t n, unsigned scalars, PwParams *p)                  \
+    {                                                                                                                  \
+        (void)scalars;                                                                                                 \
+        const T *a = in[0];                                                                                            \
+        int64_t least = (T)-1 < 0 ? INT64_MIN >> (64 - 8 * sizeof(T)) : 0;                                             \
+        int64_t most = (T)-1 < 0 ? -1 - least : (T)-1;                                                                 \
+        T *o = out, low = (T)(p->i[0] < least ? least : p->i[0]), high = (T)(p->i[1] > most ? most : p->i[1]);         \
+        if (p->i[0] > most || p->i[1] < least || p->i[0] > p->i[1]) {                                                  \
+            for (int64_t i = 0; i < n; i++)                                                                            \
+                o[i] = (T)(p->i[0] > p->i[1] || a[i] > p->i[1] ? p->i[1] : p->i[0]);                                   \
+            return;                                                                                                    \
+        }                                                                                                              \
+        for (int64_t i = 0; i < n; i++) {                                                                              \
+            T x = a[i] < low ? low : a[i];                                                                             \
+            o[i] = x > high ? high : x;                                                                                \
         }                                                                                                              \
     }
 #define BITS(T, S)                                                                                                     \
@@ -151,7 +172,7 @@ static int64_t lcm(int64_t a, int64_t b)
     UNARY(T, S, square, (uint64_t)x *(uint64_t)x)                                                                      \
     UNARY(T, S, relu, x > 0 ? x : 0)                                                                                   \
     UNARY(T, S, threshold, x <= p->i[0] ? p->i[1] : x)                                                                 \
-    UNARY(T, S, clamp, x < p->i[0] ? p->i[0] : x > p->i[1] ? p->i[1] : x)                                              \
+    CLAMP(T, S)                                                                                                        \
     UNARY(T, S, bitwise_not, ~x)                                                                                       \
     TEST(T, S, no, 0)                                                                                                  \
     TEST(T, S, yes, 1)                                                                                                 \
@@ -168,7 +189,7 @@ static int64_t lcm(int64_t a, int64_t b)
     BINARY(T, T, S, pow, power(x, y))                                                                                  \
     BINARY(T, T, S, maximum, x > y ? x : y)                                                                            \
     BINARY(T, T, S, minimum, x < y ? x : y)                                                                            \
-    BINARY(T, T, S, bitwise_and, x & y)                                                                                \
+    BINARY(T, T, S, bitwise_and, x &y)                                                                                 \
     BINARY(T, T, S, bitwise_or, x | y)                                                                                 \
     BINARY(T, T, S, bitwise_xor, x ^ y)                                                                                \
     BINARY(T, T, S, shift_left, (uint64_t)y < sizeof(T) * 8 ? (uint64_t)x << y : 0)                                    \
@@ -187,7 +208,7 @@ static int64_t lcm(int64_t a, int64_t b)
     BINARY(T, uint8_t, S, le, x <= y)                                                                                  \
     BINARY(T, uint8_t, S, gt, x > y)                                                                                   \
     BINARY(T, uint8_t, S, ge, x >= y)                                                                                  \
-    BINARY(T, uint8_t, S, logical_and, x && y)                                                                         \
+    BINARY(T, uint8_t, S, logical_and, x &&y)                                                                          \
     BINARY(T, uint8_t, S, logical_or, x || y)                                                                          \
     BINARY(T, uint8_t, S, logical_xor, !x != !y)
 
@@ -204,9 +225,8 @@ static int64_t lcm(int64_t a, int64_t b)
         [PW_REMAINDER] = S##_remainder, [PW_FMOD] = S##_fmod, [PW_POW] = S##_pow, [PW_MAXIMUM] = S##_maximum,          \
         [PW_MINIMUM] = S##_minimum, [PW_FMAX] = S##_maximum, [PW_FMIN] = S##_minimum, COMPARE_TABLE(S),                \
         [PW_BITWISE_AND] = S##_bitwise_and, [PW_BITWISE_OR] = S##_bitwise_or, [PW_BITWISE_XOR] = S##_bitwise_xor,      \
-        [PW_SHIFT_LEFT] = S##_shift_left, [PW_SHIFT_RIGHT] = S##_shift_right, [PW_GCD] = S##_gcd,                      \
-        [PW_LCM] = S##_lcm, [PW_HEAVISIDE] = S##_heaviside,                                                            \
-        [PW_ADDCMUL] = S##_addcmul, [PW_CLAMP_TENSOR] = S##_clamp_tensor                                               \
+        [PW_SHIFT_LEFT] = S##_shift_left, [PW_SHIFT_RIGHT] = S##_shift_right, [PW_GCD] = S##_gcd, [PW_LCM] = S##_lcm,  \
+        [PW_HEAVISIDE] = S##_heaviside, [PW_ADDCMUL] = S##_addcmul, [PW_CLAMP_TENSOR] = S##_clamp_tensor               \
     }
 #define COMPARE_TABLE(S)                                                                                               \
     [PW_EQ] = S##_eq, [PW_NE] = S##_ne, [PW_LT] = S##_lt, [PW_LE] = S##_le, [PW_GT] = S##_gt, [PW_GE] = S##_ge,        \
@@ -239,13 +259,37 @@ TERNARY(uint8_t, b, clamp_tensor, (x < y ? y : x) > z ? z : (x < y ? y : x))
 UNARY(uint8_t, b, clamp, (x < p->i[0] ? p->i[0] : x > p->i[1] ? p->i[1] : x) != 0)
 COMPARE_LOOPS(uint8_t, b)
 const PwLoop PW_LOOPS_BOOL[PW_COUNT] = {
-    [PW_ABS] = b_same, [PW_SIGN] = b_same, [PW_SGN] = b_same, [PW_CONJ] = b_same, [PW_REAL] = b_same, [PW_SQUARE] = b_same,
-    [PW_NAN_TO_NUM] = b_same, [PW_TRUNC] = b_same, [PW_ISNAN] = b_no, [PW_ISINF] = b_no, [PW_ISFINITE] = b_yes,
-    [PW_ISPOSINF] = b_no, [PW_ISNEGINF] = b_no, [PW_SIGNBIT] = b_no, [PW_LOGICAL_NOT] = b_not, [PW_BITWISE_NOT] = b_not,
-    [PW_ADD] = b_logical_or, [PW_ADD_ALPHA] = b_add_alpha, [PW_MUL] = b_logical_and, [PW_POW] = b_pow,
-    [PW_MAXIMUM] = b_logical_or, [PW_MINIMUM] = b_logical_and, [PW_FMAX] = b_logical_or, [PW_FMIN] = b_logical_and,
-    [PW_BITWISE_AND] = b_logical_and, [PW_BITWISE_OR] = b_logical_or, [PW_BITWISE_XOR] = b_logical_xor,
-    [PW_CLAMP] = b_clamp, [PW_HEAVISIDE] = b_heaviside, [PW_CLAMP_TENSOR] = b_clamp_tensor, COMPARE_TABLE(b),
+    [PW_ABS] = b_same,
+    [PW_SIGN] = b_same,
+    [PW_SGN] = b_same,
+    [PW_CONJ] = b_same,
+    [PW_REAL] = b_same,
+    [PW_SQUARE] = b_same,
+    [PW_NAN_TO_NUM] = b_same,
+    [PW_TRUNC] = b_same,
+    [PW_ISNAN] = b_no,
+    [PW_ISINF] = b_no,
+    [PW_ISFINITE] = b_yes,
+    [PW_ISPOSINF] = b_no,
+    [PW_ISNEGINF] = b_no,
+    [PW_SIGNBIT] = b_no,
+    [PW_LOGICAL_NOT] = b_not,
+    [PW_BITWISE_NOT] = b_not,
+    [PW_ADD] = b_logical_or,
+    [PW_ADD_ALPHA] = b_add_alpha,
+    [PW_MUL] = b_logical_and,
+    [PW_POW] = b_pow,
+    [PW_MAXIMUM] = b_logical_or,
+    [PW_MINIMUM] = b_logical_and,
+    [PW_FMAX] = b_logical_or,
+    [PW_FMIN] = b_logical_and,
+    [PW_BITWISE_AND] = b_logical_and,
+    [PW_BITWISE_OR] = b_logical_or,
+    [PW_BITWISE_XOR] = b_logical_xor,
+    [PW_CLAMP] = b_clamp,
+    [PW_HEAVISIDE] = b_heaviside,
+    [PW_CLAMP_TENSOR] = b_clamp_tensor,
+    COMPARE_TABLE(b),
 };
 
 BITS(uint8_t, bits1)
@@ -258,10 +302,15 @@ PwLoop pw_bits_loop(PwOp op, size_t size)
 {
     bool fill = op == PW_MASKED_FILL;
     switch (size) {
-    case 1: return fill ? bits1_masked_fill : bits1_where;
-    case 2: return fill ? bits2_masked_fill : bits2_where;
-    case 4: return fill ? bits4_masked_fill : bits4_where;
-    case 8: return fill ? bits8_masked_fill : bits8_where;
-    default: return fill ? bits16_masked_fill : bits16_where;
+    case 1:
+        return fill ? bits1_masked_fill : bits1_where;
+    case 2:
+        return fill ? bits2_masked_fill : bits2_where;
+    case 4:
+        return fill ? bits4_masked_fill : bits4_where;
+    case 8:
+        return fill ? bits8_masked_fill : bits8_where;
+    default:
+        return fill ? bits16_masked_fill : bits16_where;
     }
 }

@@ -14,6 +14,9 @@ typedef struct VecTable {
     void (*f64_max_columns)(double *best, const double *x, int64_t m), (*f64_min_columns)(double *best, const double *x, int64_t m);
     void (*f32_to_f16)(uint16_t *dst, const float *src, int64_t n);
     void (*f16_to_f32)(float *dst, const uint16_t *src, int64_t n);
+    void (*f32_to_bf16)(uint16_t *dst, const float *src, int64_t n);
+    void (*bf16_to_f32)(float *dst, const uint16_t *src, int64_t n);
+    void (*f32_to_u8)(uint8_t *dst, const float *src, int64_t n);
 } VecTable;
 
 extern const VecTable vec_table_base;

@@ -2,6 +2,7 @@
 // only where vec_table() finds them. The deterministic SLEEF functions: the same bits with AVX-512.
 #if defined(__x86_64__)
 #include "kernels/cpu/vec.h"
+#include "kernels/convert.h"
 #include "kernels/half.h"
 
 #include <sleef.h>

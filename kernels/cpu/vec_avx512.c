@@ -2,6 +2,7 @@
 // vec_table() finds them.
 #if defined(__x86_64__)
 #include "kernels/cpu/vec.h"
+#include "kernels/convert.h"
 #include "kernels/half.h"
 
 #include <sleef.h>

@@ -1,5 +1,6 @@
 // Vectorised loops for any machine: SSE2 on x86-64, Advanced SIMD on aarch64.
 #include "kernels/cpu/vec.h"
+#include "kernels/convert.h"
 #include "kernels/half.h"
 
 #include <sleef.h>

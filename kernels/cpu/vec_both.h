@@ -38,6 +38,41 @@ static void f16_to_f32(float *dst, const uint16_t *src, int64_t n)
         dst[i] = f16_to_float(src[i]);
 }
 
+// Round to nearest, ties to even; NaN is 0x7fc0.
+static void f32_to_bf16(uint16_t *restrict dst, const float *restrict src, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, src + i, sizeof bits);
+        uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+        dst[i] = (uint16_t)((bits & 0x7fffffff) > 0x7f800000 ? 0x7fc0 : rounded);
+    }
+}
+
+static void bf16_to_f32(float *restrict dst, const uint16_t *restrict src, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t bits = (uint32_t)src[i] << 16;
+        memcpy(dst + i, &bits, sizeof bits);
+    }
+}
+
+// As through int64: numbers beyond its range are 0, the others keep their low 8 bits.
+static void f32_to_u8(uint8_t *restrict dst, const float *restrict src, int64_t n)
+{
+    enum { BLOCK = 64 };
+    for (int64_t at = 0; at < n; at += BLOCK) {
+        int64_t m = n - at < BLOCK ? n - at : BLOCK;
+        int32_t outside = 0;
+        for (int64_t i = 0; i < m; i++)
+            outside |= !(src[at + i] > -2147483648.0f && src[at + i] < 2147483648.0f);
+        for (int64_t i = 0; !outside && i < m; i++)
+            dst[at + i] = (uint8_t)(int32_t)src[at + i];
+        for (int64_t i = 0; outside && i < m; i++)
+            dst[at + i] = (uint8_t)int64_from_double((double)src[at + i]);
+    }
+}
+
 #define ROW(op, name) [PW_##op] = VEC_NAME(f32_##name),
 #define ROW64(op, name) [PW_##op] = VEC_NAME(f64_##name),
 const VecTable VEC_NAME(vec_table) = {
@@ -53,4 +88,7 @@ const VecTable VEC_NAME(vec_table) = {
     .f64_min_columns = VEC_NAME(f64_min_columns),
     .f32_to_f16 = f32_to_f16,
     .f16_to_f32 = f16_to_f32,
+    .f32_to_bf16 = f32_to_bf16,
+    .bf16_to_f32 = bf16_to_f32,
+    .f32_to_u8 = f32_to_u8,
 };
