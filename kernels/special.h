@@ -23,8 +23,7 @@ double special_airy_ai(double x);
 double special_lgamma(double x); // log |gamma(x)|, for any thread
 double special_digamma(double x);
 double special_zeta(double x, double q); // sum over n of 1 / (n + q)^x
-// sine: sin(pi x) as the type of x has it, which is what poles are made of.
-double special_polygamma(double n, double x, double sine);
+double special_polygamma(double n, double x); // n = 1 has no reflection: x > 0
 double special_mvlgamma(double x, double p);
 double special_igamma(double a, double x);  // regularised, lower
 double special_igammac(double a, double x); // upper

@@ -82,12 +82,10 @@ double special_zeta(double x, double q)
     return sum;
 }
 
-double special_polygamma(double n, double x, double sine)
+double special_polygamma(double n, double x)
 {
     if (n == 0)
         return special_digamma(x);
-    if (n == 1 && x < 0.5) // reflection
-        return M_PI * M_PI / (sine * sine) - special_zeta(2, 1 - x);
     double z = special_zeta(n + 1, x) * exp(special_lgamma(n + 1));
     return fmod(n, 2) == 0 ? -z : z;
 }

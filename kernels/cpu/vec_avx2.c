@@ -4,6 +4,8 @@
 #include "kernels/cpu/vec.h"
 #include "kernels/convert.h"
 #include "kernels/half.h"
+#include "kernels/special.h"
+#include "kernels/special_tables.h"
 
 #include <sleef.h>
 

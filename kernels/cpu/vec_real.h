@@ -97,6 +97,75 @@ static inline V verf(V x)
     return select(a < (T)0.9, x * p, far);
 }
 
+// Clenshaw's sum of a Chebyshev series at t, |t| <= 1.
+#define vseries FN(vseries)
+static inline V vseries(const double *c, int n, V t)
+{
+    V b0 = {0}, b1 = {0}, twice = t + t;
+    for (int k = n - 1; k > 0; k--) {
+        V next = twice * b0 - b1 + (T)c[k];
+        b1 = b0;
+        b0 = next;
+    }
+    return t * b0 - b1 + (T)c[0];
+}
+#define TERMS(table) (sizeof(T) == 4 ? table##_F32 : (int)(sizeof(table) / sizeof *(table)))
+// exp(-|x|) I0(x) and exp(-|x|) I1(x).
+#define vi0e FN(vi0e)
+#define vi1e FN(vi1e)
+static inline V vi0e(V x)
+{
+    V a = vabs(x);
+    V near = vseries(I0_NEAR, TERMS(I0_NEAR), a * (T)0.25 - 1), far = vseries(I0_FAR, TERMS(I0_FAR), 16 / a - 1) / vsqrt(a);
+    return select(a <= 8, near, far);
+}
+static inline V vi1e(V x)
+{
+    V a = vabs(x);
+    V near = vseries(I1_NEAR, TERMS(I1_NEAR), a * (T)0.25 - 1) * a, far = vseries(I1_FAR, TERMS(I1_FAR), 16 / a - 1) / vsqrt(a);
+    V y = select(a <= 8, near, far);
+    return select(x < 0, -y, y);
+}
+
+// The second derivative of log gamma: recurrence, asymptotic series, and reflection left of 0.5.
+#define vtrigamma FN(vtrigamma)
+static inline V vtrigamma(V x)
+{
+    enum { STEPS = sizeof(T) == 4 ? 5 : 10 };
+    V y = select(x < (T)0.5, 1 - x, x), sum = {0};
+    for (int k = 0; k < STEPS; k++) {
+        sum += 1 / (y * y);
+        y += 1;
+    }
+    V z = 1 / (y * y), tail = (T)(-1.0 / 30) + z * ((T)(1.0 / 42) + z * (T)(-1.0 / 30));
+    if (sizeof(T) == 8)
+        tail = (T)(-1.0 / 30) + z * ((T)(1.0 / 42) + z * ((T)(-1.0 / 30) + z * ((T)(5.0 / 66) + z * ((T)(-691.0 / 2730) + z * (T)(7.0 / 6)))));
+    sum += (1 + (T)0.5 / y + z * ((T)(1.0 / 6) + z * tail)) / y;
+    V sine = SL(sin, u10)(x * (T)3.14159265358979323846);
+    return select(x < (T)0.5, (T)9.86960440108935861883 / (sine * sine) - sum, sum);
+}
+
+// The quantile of the normal distribution for p in (1e-6, 1 - 1e-6): Giles' erfinv, then a step of Newton's (float) or
+// Halley's method (double) on erf near the centre and on erfc away from it.
+#define vndtri FN(vndtri)
+static inline V vndtri(V p)
+{
+    V q = select(p > (T)0.5, 1 - p, p), x = 1 - 2 * q, w = -SL(log, u10)(4 * q * (1 - q));
+    V c = w - (T)2.5, far = vsqrt(w) - 3;
+    V near = (T)3.43273939e-07 + c * (T)2.81022636e-08;
+    near = (T)0.00021858087 + c * ((T)-4.39150654e-06 + c * ((T)-3.5233877e-06 + c * near));
+    near = (T)1.50140941 + c * ((T)0.246640727 + c * ((T)-0.00417768164 + c * ((T)-0.00125372503 + c * near)));
+    V away = (T)0.000100950558 + far * (T)-0.000200214257;
+    away = (T)0.00573950773 + far * ((T)-0.00367342844 + far * ((T)0.00134934322 + far * away));
+    away = (T)2.83297682 + far * ((T)1.00167406 + far * ((T)0.00943887047 + far * ((T)-0.0076224613 + far * away)));
+    V y = x * select(w < 5, near, away);
+    V error = select(y < (T)0.5, verf(y) - x, 2 * q - SL(erfc, u15)(y));
+    V newton = error * (T)0.88622692545275801365 * SL(exp, u10)(y * y);
+    y -= sizeof(T) == 4 ? newton : newton / (1 + y * newton);
+    y *= (T)1.41421356237309504880;
+    return select(p > (T)0.5, y, -y);
+}
+
 // x: the elements; p: the numbers. `setup` runs once.
 #define UNARY(name, setup, result)                                                                                     \
     static void FN(name)(void *out, const void *const *in, int64_t n, unsigned scalars, PwParams *p)                   \
@@ -284,6 +353,31 @@ static void FN(pow)(void *out, const void *const *in, int64_t n, unsigned scalar
     loop(out, in, n, scalars, p);
 }
 
+UNARY(i0, NONE, SL(exp, u10)(vabs(x)) * vi0e(x))
+UNARY(i0e, NONE, vi0e(x))
+UNARY(i1, NONE, SL(exp, u10)(vabs(x)) * vi1e(x))
+UNARY(i1e, NONE, vi1e(x))
+UNARY(trigamma, NONE, vtrigamma(x))
+UNARY(ndtri, NONE, ({
+          V y = vndtri(x);
+          for (int k = 0; k < W; k++)
+              if (!(x[k] > (T)1e-6 && x[k] < 1 - (T)1e-6))
+                  y[k] = (T)special_ndtri((double)x[k]);
+          y;
+      }))
+
+static void FN(polygamma)(void *out, const void *const *in, int64_t n, unsigned scalars, PwParams *p)
+{
+    if (p->f[0] == 1) {
+        FN(trigamma)(out, in, n, scalars, p);
+        return;
+    }
+    const T *a = in[0];
+    T *o = out;
+    for (int64_t i = 0; i < n; i++)
+        o[i] = (T)special_polygamma(p->f[0], (double)a[i]);
+}
+
 #define TERNARY(name, setup, result)                                                                                   \
     static void FN(name)(void *out, const void *const *in, int64_t n, unsigned scalars, PwParams *p)                   \
     {                                                                                                                  \
@@ -424,6 +518,7 @@ EXTREME(min, <)
     X(LOGICAL_OR, logical_or) X(LOGICAL_XOR, logical_xor) X(HYPOT, hypot) X(COPYSIGN, copysign) X(PRELU, prelu)        \
     X(FMOD, fmod) X(REMAINDER, remainder) X(DIV_FLOOR, div_floor) X(LOGADDEXP, logaddexp) X(LOGADDEXP2, logaddexp2)    \
     X(XLOGY, xlogy) X(XLOG1PY, xlog1py) X(NEXTAFTER, nextafter) X(SINC, sinc) X(ENTR, entr) X(NDTR, ndtr)              \
+    X(I0, i0) X(I0E, i0e) X(I1, i1) X(I1E, i1e) X(POLYGAMMA, polygamma) X(NDTRI, ndtri)                                \
     X(ANGLE, angle) X(CONJ, same) X(REAL, same) X(HEAVISIDE, heaviside)                                                \
     X(GLU, glu) X(LERP, lerp) X(ADDCMUL, addcmul) X(ADDCDIV, addcdiv) X(CLAMP_TENSOR, clamp_tensor)
 
@@ -445,6 +540,12 @@ EXTREME(min, <)
 #undef vclamp
 #undef vtanh
 #undef verf
+#undef vseries
+#undef vi0e
+#undef vi1e
+#undef vtrigamma
+#undef vndtri
+#undef TERMS
 #undef UNARY
 #undef NONE
 #undef BINARY_LOOP
