@@ -332,23 +332,6 @@ OP_FN(op_shape_as_tensor)
 
 // ---- Ranges -------------------------------------------------------------------------------------------------------------
 
-// A number argument, or the element of a tensor that stands for one.
-static Status number_of(Lane *lane, IValue v, IValue *out)
-{
-    if (v.tag != TAG_TENSOR) {
-        *out = v;
-        return ST_OK;
-    }
-    if (v.as.tensor->view.ndim != 0)
-        return op_raise("a 0-dimensional tensor is expected, but got %d dimension(s)", v.as.tensor->view.ndim);
-    TRY(tensor_item(lane, v.as.tensor, out));
-    if (out->tag == TAG_COMPLEX) {
-        value_release(*out);
-        return op_raise("complex ranges are not supported");
-    }
-    return ST_OK;
-}
-
 static int64_t to_int(IValue v)
 {
     if (v.tag != TAG_FLOAT)
@@ -471,53 +454,120 @@ static float spaced_f32(float start, float end, int64_t steps, int64_t i)
 
 // linspace. PyTorch computes runs of two vectors of 32 bytes: element k of a vector is its first element, in the dtype,
 // plus k steps; what is left over is computed one by one. Numbers of float16 are computed as float32.
-static void fill_linspace(double *out, double start, double end, int64_t steps, DType dtype)
+static void fill_linspace_f32(float *out, float start, float end, int64_t steps)
 {
-    bool f32 = dtype_is_floating(dtype) && dtype != DT_F64;
-    float a = (float)start, b = (float)end, float_step = (b - a) / (float)(steps - 1);
+    enum { WIDTH = 8 };
+    float step = (end - start) / (float)(steps - 1);
+    int64_t i = 0, in_runs = steps - steps % (2 * WIDTH);
+    for (; i < in_runs; i += WIDTH) {
+        float base = spaced_f32(start, end, steps, i);
+        for (int k = 0; k < WIDTH; k++)
+            out[i + k] = base + (float)k * step;
+    }
+    for (; i < steps; i++)
+        out[i] = spaced_f32(start, end, steps, i);
+}
+
+static void fill_linspace_f64(double *out, double start, double end, int64_t steps, DType dtype)
+{
     double step = (end - start) / (double)(steps - 1);
-    int64_t width = 32 / (int64_t)(f32 ? sizeof(float) : dtype_size(dtype)), in_runs = steps - steps % (2 * width);
-    for (int64_t i = 0; i < steps; i++) {
-        int64_t k = i < in_runs ? i % width : 0;
-        if (f32) {
-            out[i] = (double)(spaced_f32(a, b, steps, i - k) + (float)k * float_step);
-        } else {
-            double base = spaced_f64(start, end, steps, i - k);
-            out[i] = (dtype == DT_F64 ? base : trunc(base)) + (double)k * step;
-        }
+    int64_t width = 32 / (int64_t)dtype_size(dtype), i = 0, in_runs = steps - steps % (2 * width);
+    for (; i < in_runs; i += width) {
+        double base = spaced_f64(start, end, steps, i);
+        base = dtype == DT_F64 ? base : trunc(base);
+        for (int64_t k = 0; k < width; k++)
+            out[i + k] = base + (double)k * step;
+    }
+    for (; i < steps; i++) {
+        double x = spaced_f64(start, end, steps, i);
+        out[i] = dtype == DT_F64 ? x : trunc(x);
     }
 }
 
-// linspace and logspace (`base` not NAN): start, end, steps, …
-static Status spaced(Lane *lane, const IValue *args, double base, DType dtype, IValue *ret)
+static double _Complex complex_of(double re, double im)
 {
-    IValue start, end;
-    TRY(number_of(lane, args[0], &start));
-    TRY(number_of(lane, args[1], &end));
-    int64_t steps = args[2].as.i;
-    double from = arg_double(start), to = arg_double(end);
+    double _Complex z;
+    ((double *)&z)[0] = re;
+    ((double *)&z)[1] = im;
+    return z;
+}
+
+static double _Complex number_complex(IValue v) { return complex_of(arg_double(v), v.tag == TAG_COMPLEX ? v.as.complex->im : 0); }
+
+static double _Complex complex_power(double base, double _Complex z)
+{
+    const double *part = (const double *)&z;
+    double size = pow(base, part[0]), angle = part[1] * log(base);
+    return complex_of(size * cos(angle), part[1] == 0 ? 0 : size * sin(angle));
+}
+
+// Exponent i of logspace: the ends in the dtype, what is between in float32, or in double for float64.
+static double log_exponent(double start, double end, int64_t steps, int64_t i, DType dtype)
+{
+    bool first = i < steps / 2;
+    if (dtype == DT_F64) {
+        double step = (end - start) / (double)(steps - 1);
+        return first ? start + step * (double)i : end - step * (double)(steps - i - 1);
+    }
+    DType t = dtype_is_floating(dtype) ? dtype : DT_F32;
+    float a = round_to(t, (float)start), b = round_to(t, (float)end);
+    float step = (b - a) / (float)(steps - 1), way = step * (float)(first ? i : steps - i - 1);
+    return (double)(first ? a + way : b - way);
+}
+
+static Status ret_spaced_complex(Lane *lane, double _Complex start, double _Complex end, int64_t steps, double base, DType dtype, IValue *ret)
+{
+    Tensor *wide;
+    TRY(tensor_new(lane, DT_C128, 1, &steps, &wide));
+    double _Complex *out = wide->view.data, step = steps > 1 ? (end - start) / (double)(steps - 1) : 0;
+    for (int64_t i = 0; i < steps; i++) {
+        out[i] = steps == 1 || i < steps / 2 ? start + step * (double)i : end - step * (double)(steps - i - 1);
+        if (!isnan(base))
+            out[i] = complex_power(base, out[i]);
+    }
+    Tensor *t;
+    Status status = tensor_to_dtype(lane, wide, dtype, &t);
+    tensor_release(wide);
+    TRY(status);
+    *ret = value_tensor_take(t);
+    return ST_OK;
+}
+
+// linspace and logspace (`base` not NAN) of numbers.
+static Status spaced_numbers(Lane *lane, IValue start, IValue end, int64_t steps, double base, DType dtype, IValue *ret)
+{
     if (steps < 0)
         return op_raise("number of steps must be non-negative");
-    if (dtype == DT_BOOL || dtype_is_complex(dtype))
-        return op_raise("linspace is not supported for %s", dtype_python_name(dtype));
+    bool complex_ends = start.tag == TAG_COMPLEX || end.tag == TAG_COMPLEX;
+    if (dtype == DT_INVALID)
+        dtype = complex_ends ? DT_C64 : DT_F32;
+    if (dtype == DT_BOOL)
+        return op_raise("\"%s_cpu\" not implemented for 'Bool'", isnan(base) ? "linspace" : "logspace");
+    if (complex_ends && !dtype_is_complex(dtype))
+        return op_raise("torch.%s(): inferred dtype ComplexFloat can't be safely cast to passed dtype %s", isnan(base) ? "linspace" : "logspace",
+                        dtype_torch_name(dtype));
     TRY(check_dtype(dtype));
+    if (dtype_is_complex(dtype))
+        return ret_spaced_complex(lane, number_complex(start), number_complex(end), steps, base, dtype, ret);
+    double from = arg_double(start), to = arg_double(end);
     if (dtype_is_integral(dtype)) {
         from = trunc(from);
         to = trunc(to);
     }
-    Tensor *wide, *t;
-    TRY(tensor_new(lane, DT_F64, 1, &steps, &wide));
-    double *out = wide->view.data;
-    if (steps == 1)
-        out[0] = from;
-    else if (isnan(base))
-        fill_linspace(out, from, to, steps, dtype);
     bool f32 = dtype_is_floating(dtype) && dtype != DT_F64;
+    Tensor *wide, *t;
+    TRY(tensor_new(lane, f32 ? DT_F32 : DT_F64, 1, &steps, &wide));
+    double *out = wide->view.data;
+    float *out32 = wide->view.data;
+    if (steps == 1)
+        f32 ? (out32[0] = (float)from) : (out[0] = from);
+    else if (f32)
+        fill_linspace_f32(out32, (float)from, (float)to, steps);
+    else
+        fill_linspace_f64(out, from, to, steps, dtype);
     for (int64_t i = 0; i < steps && !isnan(base); i++) {
-        if (f32)
-            out[i] = (double)powf((float)base, steps == 1 ? (float)from : spaced_f32((float)from, (float)to, steps, i));
-        else
-            out[i] = pow(base, steps == 1 ? from : spaced_f64(from, to, steps, i));
+        double power = pow(base, steps == 1 ? arg_double(start) : log_exponent(from, to, steps, i, dtype));
+        f32 ? (out32[i] = (float)power) : (out[i] = power);
     }
     Status status = tensor_to_dtype(lane, wide, dtype, &t);
     tensor_release(wide);
@@ -526,14 +576,38 @@ static Status spaced(Lane *lane, const IValue *args, double base, DType dtype, I
     return ST_OK;
 }
 
+// start, end, steps, …: the ends may be tensors without dimensions.
+static Status spaced(Lane *lane, const IValue *args, double base, IValue dtype, IValue *ret)
+{
+    IValue ends[2];
+    for (int i = 0; i < 2; i++) {
+        ends[i] = value_retain(args[i]);
+        if (args[i].tag != TAG_TENSOR)
+            continue;
+        value_release(ends[i]);
+        Status status = args[i].as.tensor->view.ndim
+                            ? op_raise("linspace only supports 0-dimensional start and end tensors, but got %s with %d dimension(s).", i ? "end" : "start", args[i].as.tensor->view.ndim)
+                            : tensor_item(lane, args[i].as.tensor, &ends[i]);
+        if (status != ST_OK) {
+            if (i)
+                value_release(ends[0]);
+            return status;
+        }
+    }
+    Status status = spaced_numbers(lane, ends[0], ends[1], args[2].as.i, base, arg_dtype_or(dtype, DT_INVALID), ret);
+    value_release(ends[0]);
+    value_release(ends[1]);
+    return status;
+}
+
 OP_FN(op_linspace) // start, end, steps, dtype, …
 {
-    return spaced(lane, args, NAN, arg_dtype_or(args[3], DT_F32), rets);
+    return spaced(lane, args, NAN, args[3], rets);
 }
 
 OP_FN(op_logspace) // start, end, steps, base, dtype, …
 {
-    return spaced(lane, args, args[3].as.f, arg_dtype_or(args[4], DT_F32), rets);
+    return spaced(lane, args, args[3].as.f, args[4], rets);
 }
 
 // ---- Indices ------------------------------------------------------------------------------------------------------------

@@ -185,20 +185,44 @@ static int compare_i64(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-// The operand as a contiguous tensor of `dtype`, then of `wide`: both round as a comparison in `dtype` does.
-static Status isin_operand(Lane *lane, IValue v, DType dtype, DType wide, Tensor **out)
+// The operand as a contiguous tensor of `dtype`, then of `wide`: both round as a comparison in `dtype` does. own: a copy
+// that may be sorted.
+static Status isin_operand(Lane *lane, IValue v, DType dtype, DType wide, bool own, Tensor **out)
 {
     Tensor *t, *narrow;
     if (v.tag != TAG_TENSOR)
         TRY(tensor_from_scalar(lane, v, dtype, &narrow));
     else
         TRY(tensor_to_dtype(lane, v.as.tensor, dtype, &narrow));
-    Status status = tensor_copy_as(lane, narrow, wide, FORMAT_CONTIGUOUS, &t);
+    Status status = own || dtype != wide ? tensor_copy_as(lane, narrow, wide, FORMAT_CONTIGUOUS, &t) : tensor_contiguous(lane, narrow, &t);
     tensor_release(narrow);
     if (status == ST_OK)
         *out = t;
     return status;
 }
+
+// x is among the tests: one by one where there are few, else by bisection of the sorted ones.
+#define AMONG(T)                                                                                                       \
+    static bool among_##T(T x, const T *tests, int64_t count)                                                          \
+    {                                                                                                                  \
+        if (count <= 64) {                                                                                             \
+            int found = 0;                                                                                             \
+            for (int64_t i = 0; i < count; i++)                                                                        \
+                found |= tests[i] == x;                                                                                \
+            return found;                                                                                              \
+        }                                                                                                              \
+        int64_t low = 0, high = count;                                                                                 \
+        while (low < high) {                                                                                           \
+            int64_t middle = low + (high - low) / 2;                                                                   \
+            if (tests[middle] < x)                                                                                     \
+                low = middle + 1;                                                                                      \
+            else                                                                                                       \
+                high = middle;                                                                                         \
+        }                                                                                                              \
+        return low < count && tests[low] == x;                                                                         \
+    }
+AMONG(double)
+AMONG(int64_t)
 
 OP_FN(op_isin) // elements, test_elements, assume_unique, invert; one of the first two may be a number
 {
@@ -218,26 +242,28 @@ OP_FN(op_isin) // elements, test_elements, assume_unique, invert; one of the fir
         return op_raise("isin: these dtypes cannot be promoted");
     bool real = dtype_is_floating(common), invert = args[3].as.b;
     Tensor *elements, *tests = NULL, *mask = NULL;
-    TRY(isin_operand(lane, args[0], common, real ? DT_F64 : DT_I64, &elements));
-    Status status = isin_operand(lane, args[1], common, real ? DT_F64 : DT_I64, &tests);
+    TRY(isin_operand(lane, args[0], common, real ? DT_F64 : DT_I64, false, &elements));
+    Status status = isin_operand(lane, args[1], common, real ? DT_F64 : DT_I64, true, &tests);
     if (status == ST_OK)
         status = tensor_new(lane, DT_BOOL, elements->view.ndim, elements->view.size, &mask);
     if (status == ST_OK) {
-        size_t count = (size_t)tensor_numel(tests);
-        char *sorted = tests->view.data;
-        size_t numbers = 0; // NaN is in nothing
-        for (size_t i = 0; i < count && real; i++) {
-            double x = ((double *)tests->view.data)[i];
-            if (!isnan(x))
-                ((double *)tests->view.data)[numbers++] = x;
-        }
-        count = real ? numbers : count;
-        qsort(sorted, count, 8, real ? compare_f64 : compare_i64);
-        for (int64_t i = 0, n = tensor_numel(elements); i < n; i++) {
-            const void *x = tensor_at(elements, i);
-            bool nan = real && isnan(*(const double *)x);
-            bool found = !nan && count && bsearch(x, sorted, count, 8, real ? compare_f64 : compare_i64);
-            ((bool *)mask->view.data)[i] = found != invert;
+        int64_t count = tensor_numel(tests), n = tensor_numel(elements), numbers = 0;
+        bool *out = mask->view.data;
+        if (real) {
+            double *x = tests->view.data;
+            const double *e = elements->view.data;
+            for (int64_t i = 0; i < count; i++)
+                if (!isnan(x[i])) // NaN is in nothing
+                    x[numbers++] = x[i];
+            qsort(x, (size_t)numbers, sizeof *x, compare_f64);
+            for (int64_t i = 0; i < n; i++)
+                out[i] = among_double(e[i], x, numbers) != invert;
+        } else {
+            int64_t *x = tests->view.data;
+            const int64_t *e = elements->view.data;
+            qsort(x, (size_t)count, sizeof *x, compare_i64);
+            for (int64_t i = 0; i < n; i++)
+                out[i] = among_int64_t(e[i], x, count) != invert;
         }
         rets[0] = value_tensor_take(mask);
     }
