@@ -48,6 +48,24 @@ static Status check_ndim(const Tensor *x, int spatial, const char *what)
     return op_raise("%s%dd: Expected %dD or %dD tensor, but got %s", what, spatial, spatial + 1, spatial + 2, sizes_text(&x->view, text, sizeof text));
 }
 
+// Only the batch may be empty.
+static Status check_not_empty(const Tensor *x, int spatial)
+{
+    const View *v = &x->view;
+    char text[200];
+    sizes_text(v, text, sizeof text);
+    for (int d = v->ndim == spatial + 2; d < v->ndim; d++) {
+        if (v->size[d] > 0)
+            continue;
+        if (spatial == 3)
+            return op_raise("max_pool3d_with_indices_out_cpu_template(): Expected input's non-batch dimensions to have positive length, but input has a shape of %s "
+                            "and non-batch dimension %d has length zero!", text, d);
+        return op_raise("max_pool%dd: Expected %dD or %dD (batch mode) tensor with optional 0 dim batch size for input, but got:%s", spatial, spatial + 1,
+                        spatial + 2, text);
+    }
+    return ST_OK;
+}
+
 // (self, kernel_size, stride, padding, dilation, ceil_mode). data: spatial dimensions, negative with indices.
 static Status op_max_pool(Lane *lane, Site *site, const IValue *args, IValue *rets)
 {
@@ -59,6 +77,7 @@ static Status op_max_pool(Lane *lane, Site *site, const IValue *args, IValue *re
     p.with_indices = n < 0;
     p.ceil_mode = args[5].as.b;
     TRY(check_ndim(arg_tensor(args[0]), spatial, "max_pool"));
+    TRY(check_not_empty(arg_tensor(args[0]), spatial));
     TRY(pool_ints(args[1], spatial, "kernel_size", p.kernel, NULL));
     TRY(pool_ints(args[2], spatial, "stride", p.stride, p.kernel));
     TRY(pool_ints(args[3], spatial, "padding", p.padding, NULL));

@@ -68,6 +68,11 @@ static Status make_pd(Pd *pd, const ConvParams *p, int spatial, ConvMds *m, cons
     if (status == ST_OK)
         status = pd_conv(pd, &g, MD_REF(m->src), MD_REF(m->weight), MD_REF(m->bias), MD_REF(m->dst), a);
     attr_free(a);
+    if (status == ST_OK && pd_is_reference(*pd)) { // the variants behind this one are faster
+        pd_free(*pd);
+        *pd = NULL;
+        return ST_DECLINED;
+    }
     return status;
 }
 

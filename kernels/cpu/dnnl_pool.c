@@ -78,7 +78,7 @@ static Status pool_try(Kernel *k, PoolState *s, const PoolParams *p, const View 
     if (st == ST_OK)
         st = pool_pd(&pd, p, in, MD_REF(src), &k->outputs[0], end);
     if (st == ST_OK)
-        st = output_layout(pd, &k->outputs[0]);
+        st = pd_is_reference(pd) ? ST_DECLINED : output_layout(pd, &k->outputs[0]);
     if (st == ST_OK)
         st = pool_args(s, pd);
     pd_free(pd);
@@ -100,6 +100,9 @@ Status dnnl_pool_prepare(Kernel *k, const KernelContext *ctx, const void *params
     kernel_output(k, 0, DT_F32, in->ndim, size);
     end_padding(p, in, size, end);
     if (in->dtype != DT_F32 || view_numel(&k->outputs[0]) == 0 || !dnnl_cpu_engine() || !library_agrees(p, in, end))
+        return ST_DECLINED;
+    // Rows, and planes of few channels, leave most of the library's vectors empty.
+    if (in->layout == LAYOUT_STRIDED && (in->ndim == 3 || (in->size[1] < 8 && in->size[2] > 1 && view_is_contiguous(in))))
         return ST_DECLINED;
     void *state;
     TRY(kernel_state_new(k, sizeof(PoolState), &state));

@@ -17,9 +17,13 @@ KERNEL_VARIANT(dnnl_rnn);
 KERNEL_VARIANT(blas_matmul);
 KERNEL_VARIANT(blas_linear);
 KERNEL_VARIANT(ref_rnn);
+KERNEL_VARIANT(c_depthwise);
+KERNEL_VARIANT(gemm_conv);
 KERNEL_VARIANT(ref_conv);
 KERNEL_VARIANT(ref_linear);
 KERNEL_VARIANT(ref_matmul);
+KERNEL_VARIANT(c_pool);
+KERNEL_VARIANT(c_adaptive_pool);
 KERNEL_VARIANT(ref_pool);
 KERNEL_VARIANT(ref_add_act);
 KERNEL_VARIANT(dnnl_adaptive_pool);
@@ -50,6 +54,23 @@ KERNEL_VARIANT(q_ref);
 KERNEL_VARIANT(c_softmax);
 KERNEL_VARIANT(ref_softmax);
 
+// float16 and bfloat16 by way of the float32 variants (widen.c).
+#define WIDEN_VARIANT(x) Status widen_##x##_prepare(Kernel *k, const KernelContext *ctx, const void *params, const View *in, int n_in)
+WIDEN_VARIANT(conv);
+WIDEN_VARIANT(pool);
+WIDEN_VARIANT(adaptive_pool);
+WIDEN_VARIANT(batch_norm);
+WIDEN_VARIANT(layer_norm);
+WIDEN_VARIANT(group_norm);
+WIDEN_VARIANT(softmax);
+WIDEN_VARIANT(attention);
+WIDEN_VARIANT(resize);
+WIDEN_VARIANT(grid_sample);
+WIDEN_VARIANT(rnn_layer);
+WIDEN_VARIANT(cdist);
+Status widen_run(const Kernel *k, const View *in, const View *out, void *scratch, Stream *stream);
+void widen_destroy(Kernel *k);
+
 // Most references keep one malloc'ed struct.
 Status kernel_state_new(Kernel *k, size_t size, void **out); // zeroed
 void kernel_state_free(Kernel *k);
@@ -72,6 +93,10 @@ void gemm_i64(int64_t m, int64_t n, int64_t k, const void *a, const void *b, voi
 // Whether the elements lie as [outer, spatial…, inner] in one piece, inner being channels side by side: 1 when plain, all
 // with channels last, or a block of them.
 bool view_one_order(const View *x, int64_t *outer, int64_t *inner);
+
+// What follows the sums of a convolution into a contiguous [n, channels, pixels]: bias[channels], add, activation (of real
+// types). bias and add may be NULL.
+void conv_finish(const ConvParams *p, DType t, int64_t n, int64_t channels, int64_t pixels, const View *bias, const void *add, void *out);
 
 // y[i] = act(y[i]), and y[i] = act(y[i] + add[i]).
 void act_f32(Act act, float lo, float hi, float *y, size_t n);

@@ -70,6 +70,16 @@ static inline Operand operand_f32(int ndim, const int64_t *size, uint64_t seed)
         ((float *)o.view.data)[i] = (float)test_random(&seed) / (float)(1u << 30) - 1.0f;
     return o;
 }
+// The same values in another element type.
+static inline Operand operand_typed(DType t, int ndim, const int64_t *size, uint64_t seed)
+{
+    Operand f = operand_f32(ndim, size, seed), o = {.view = f.view};
+    o.view.dtype = (uint8_t)t;
+    operand_alloc(&o, (size_t)view_numel(&o.view) * dtype_size(t));
+    assert_int_equal(copy_convert(&o.view, &f.view), ST_OK);
+    operand_free(&f);
+    return o;
+}
 #define DIMS(...) (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[]){__VA_ARGS__}
 
 static inline Operand operand_absent(void) { return (Operand){.view = {.dtype = DT_INVALID}}; }

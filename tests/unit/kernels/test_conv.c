@@ -285,13 +285,73 @@ static void test_empty_batch(void **state)
     operand_free(&w);
 }
 
+// float64 as matrix products, channels on their own, 16-bit types by way of float32.
+static void test_other_types(void **state)
+{
+    (void)state;
+    static const struct { DType type; double most; } types[] = {{DT_F64, 1e-14}, {DT_BF16, 3e-3}, {DT_F16, 4e-4}};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        DType t = types[i].type;
+        bool half = t != DT_F64;
+#define COMPARE(want, ...)                                                                                                \
+    do {                                                                                                                  \
+        Operand operands[] = {__VA_ARGS__};                                                                               \
+        View in[4];                                                                                                       \
+        for (int n = 0; n < 4; n++)                                                                                       \
+            in[n] = operands[n].view;                                                                                     \
+        assert_string_equal(kernel_compare_to(&kernel_conv, &p, in, 4, 2, types[i].most), half ? "float32" : want);       \
+        for (int n = 0; n < 4; n++)                                                                                       \
+            operand_free(&operands[n]);                                                                                   \
+    } while (0)
+        Operand no = operand_absent();
+        ConvParams p = params(1, 1, 1, 1);
+        COMPARE("gemm", operand_typed(t, DIMS(2, 3, 9, 7), 1), operand_typed(t, DIMS(5, 3, 3, 3), 2), operand_typed(t, DIMS(5), 3), no);
+        p.act = ACT_SILU;
+        COMPARE("gemm", operand_typed(t, DIMS(2, 3, 9, 7), 1), operand_typed(t, DIMS(5, 3, 3, 3), 2), no, operand_typed(t, DIMS(2, 5, 9, 7), 4));
+        p = params(2, 3, 2, 2);
+        COMPARE("gemm", operand_typed(t, DIMS(2, 4, 11, 9), 1), operand_typed(t, DIMS(6, 2, 3, 4), 2), operand_typed(t, DIMS(6), 3), no);
+        COMPARE("gemm", operand_typed(t, DIMS(1, 4, 5, 6, 7), 1), operand_typed(t, DIMS(2, 2, 2, 3, 1), 2), no, no);
+        p = params(1, 0, 1, 1);
+        COMPARE("gemm", operand_typed(t, DIMS(2, 4, 6), 1), operand_typed(t, DIMS(3, 4, 1), 2), no, no);
+        p = params(1, 2, 2, 6);
+        COMPARE("depthwise", operand_typed(t, DIMS(2, 6, 33), 1), operand_typed(t, DIMS(12, 1, 5), 2), operand_typed(t, DIMS(12), 3), no);
+        p = params(2, 1, 1, 4);
+        COMPARE("depthwise", operand_typed(t, DIMS(2, 4, 8, 7), 1), operand_typed(t, DIMS(4, 1, 3, 3), 2), operand_typed(t, DIMS(4), 3), no);
+        p = params(2, 1, 2, 2);
+        p.transposed = 1;
+        p.output_padding[0] = p.output_padding[1] = 1;
+        COMPARE("gemm", operand_typed(t, DIMS(2, 4, 5, 6), 1), operand_typed(t, DIMS(4, 3, 3, 2), 2), operand_typed(t, DIMS(6), 3), no);
+        p = params(1, 4, 1, 1);
+        p.transposed = 1;
+        COMPARE("gemm", operand_typed(t, DIMS(1, 2, 20), 1), operand_typed(t, DIMS(2, 3, 3), 2), no, no);
+    }
+}
+
+// Blocks of columns: more rows than fit in one.
+static void test_many_rows(void **state)
+{
+    (void)state;
+    ConvParams p = params(1, 1, 1, 1);
+    Operand x = operand_typed(DT_F64, DIMS(1, 20, 40, 33), 1), w = operand_typed(DT_F64, DIMS(2, 20, 3, 3), 2);
+    View in[2] = {x.view, w.view};
+    assert_string_equal(kernel_compare_to(&kernel_conv, &p, in, 2, 2, 1e-14), "gemm");
+    p.transposed = 1;
+    p.stride[0] = p.stride[1] = 2;
+    Operand wt = operand_typed(DT_F64, DIMS(20, 7, 3, 3), 2);
+    in[1] = wt.view;
+    assert_string_equal(kernel_compare_to(&kernel_conv, &p, in, 2, 2, 1e-14), "gemm");
+    operand_free(&x);
+    operand_free(&w);
+    operand_free(&wt);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shapes),  cmocka_unit_test(test_groups),  cmocka_unit_test(test_transposed),
         cmocka_unit_test(test_asymmetric_padding), cmocka_unit_test(test_fused), cmocka_unit_test(test_strided),
         cmocka_unit_test(test_chain),   cmocka_unit_test(test_numbers), cmocka_unit_test(test_messages),
-        cmocka_unit_test(test_empty_batch), cmocka_unit_test(test_over_addend),
+        cmocka_unit_test(test_empty_batch), cmocka_unit_test(test_other_types), cmocka_unit_test(test_many_rows), cmocka_unit_test(test_over_addend),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

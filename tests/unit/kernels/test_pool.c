@@ -27,30 +27,30 @@ static void test_variants(void **state)
     for (int max = 0; max < 2; max++) {
         PoolParams p = params(max, 3, 2, 1, 1);
         p.count_include_pad = 1;
-        compare(&p, operand_f32(DIMS(2, 5, 9, 11), 1), "dnnl");
+        compare(&p, operand_f32(DIMS(2, 9, 9, 11), 1), "dnnl");
         compare(&p, operand_f32(DIMS(2, 16, 8, 8), 1), "dnnl");
-        compare(&p, operand_f32(DIMS(1, 3, 9), 1), "dnnl");
-        compare(&p, operand_f32(DIMS(1, 3, 6, 7, 8), 1), "dnnl");
+        compare(&p, operand_f32(DIMS(1, 3, 9), 1), "planes");
+        compare(&p, operand_f32(DIMS(1, 9, 6, 7, 8), 1), "dnnl");
         p.count_include_pad = 0;
-        compare(&p, operand_f32(DIMS(2, 5, 9, 11), 1), "dnnl");
+        compare(&p, operand_f32(DIMS(2, 9, 9, 11), 1), "dnnl");
         p.ceil_mode = 1;
         compare(&p, operand_f32(DIMS(2, 8, 10, 10), 1), "dnnl");
         p = params(max, 2, 3, 0, 1); // leaves elements over
         compare(&p, operand_f32(DIMS(2, 8, 10, 10), 1), "dnnl");
     }
     PoolParams p = params(true, 3, 1, 1, 2);
-    compare(&p, operand_f32(DIMS(1, 4, 9, 9), 1), "dnnl");
+    compare(&p, operand_f32(DIMS(1, 4, 9, 9), 1), "planes");
     p = params(false, 3, 2, 1, 1);
     p.count_include_pad = p.ceil_mode = 1; // windows are cut off as the library does not
-    compare(&p, operand_f32(DIMS(1, 4, 10, 10), 1), "reference");
+    compare(&p, operand_f32(DIMS(1, 4, 10, 10), 1), "planes");
     p.divisor = 5;
-    compare(&p, operand_f32(DIMS(1, 4, 9, 9), 1), "reference");
+    compare(&p, operand_f32(DIMS(1, 4, 9, 9), 1), "planes");
     p = params(true, 2, 2, 0, 1);
     p.with_indices = 1;
-    compare(&p, operand_f32(DIMS(1, 4, 9, 9), 1), "reference");
-    Operand x = operand_f32(DIMS(2, 5, 6, 8), 1); // channels-last strides, and strides of a slice
+    compare(&p, operand_f32(DIMS(1, 4, 9, 9), 1), "planes");
+    Operand x = operand_f32(DIMS(2, 9, 6, 8), 1); // channels-last strides, and strides of a slice
     View last = view_permuted(&x.view, (int[]){0, 3, 1, 2});
-    assert_string_equal(kernel_compare(&kernel_pool, &p, &last, 1, 0), "reference");
+    assert_string_equal(kernel_compare(&kernel_pool, &p, &last, 1, 0), "planes");
     p.with_indices = 0;
     assert_string_equal(kernel_compare(&kernel_pool, &p, &last, 1, 0), "dnnl");
     View slice = x.view;
@@ -60,22 +60,57 @@ static void test_variants(void **state)
     operand_free(&x);
 }
 
+// Plane by plane: indices, float64, odd windows; 16-bit types by way of float32.
+static void test_planes(void **state)
+{
+    (void)state;
+    for (int variant = 0; variant < 16; variant++) {
+        bool max = variant & 1, include = variant & 2, ceil = variant & 4;
+        PoolParams p = params(max, 3, 2, 1, max && (variant & 8) ? 2 : 1);
+        p.with_indices = max;
+        p.count_include_pad = include;
+        p.ceil_mode = ceil;
+        p.divisor = !max && (variant & 8) ? 5 : 0;
+        compare(&p, operand_typed(DT_F64, DIMS(2, 5, 10, 11), 1), "planes");
+        compare(&p, operand_typed(DT_F64, DIMS(1, 2, 6, 7, 8), 2), "planes");
+        compare(&p, operand_typed(DT_F64, DIMS(2, 3, 30), 3), "planes");
+        if (max)
+            compare(&p, operand_f32(DIMS(2, 5, 10, 11), 1), "planes");
+        p = params(max, 2, variant & 8 ? 3 : 1, 0, 1);
+        compare(&p, operand_typed(DT_F64, DIMS(2, 5, 10, 11), 1), "planes");
+        AdaptivePoolParams a = {.size = {3, 7, 2}, .max = max};
+        Operand x = operand_typed(DT_F64, DIMS(2, 3, 10, 11, 5), 1);
+        View crossed = view_permuted(&x.view, (int[]){1, 0, 3, 4, 2});
+        assert_string_equal(kernel_compare(&kernel_adaptive_pool, &a, &x.view, 1, 0), "planes");
+        assert_string_equal(kernel_compare(&kernel_adaptive_pool, &a, &crossed, 1, 0), "planes");
+        operand_free(&x);
+    }
+    PoolParams p = params(true, 3, 2, 1, 1);
+    p.with_indices = 1;
+    compare(&p, operand_typed(DT_BF16, DIMS(2, 5, 10, 11), 1), "float32");
+    Operand x = operand_typed(DT_F64, DIMS(1, 1, 4, 4), 1); // NaN wins, also over a later number
+    ((double *)x.view.data)[5] = NAN;
+    for (int i = 8; i < 12; i++)
+        ((double *)x.view.data)[i] = -INFINITY;
+    compare(&p, x, "planes");
+}
+
 static void test_adaptive(void **state)
 {
     (void)state;
     static const struct {
         int64_t h, w;
         const char *variant;
-    } cases[] = {{1, 1, "dnnl"}, {7, 3, "dnnl"}, {2, 4, "reference"}, {9, 20, "reference"}};
+    } cases[] = {{1, 1, "dnnl"}, {7, 3, "dnnl"}, {2, 4, "planes"}, {9, 20, "planes"}};
     for (size_t i = 0; i < 4; i++) {
         AdaptivePoolParams p;
         memset(&p, 0, sizeof p);
         p.size[0] = cases[i].h;
         p.size[1] = cases[i].w;
-        Operand x = operand_f32(DIMS(2, 5, 7, 9), 1);
+        Operand x = operand_f32(DIMS(2, 9, 7, 9), 1);
         assert_string_equal(kernel_compare(&kernel_adaptive_pool, &p, &x.view, 1, 0), cases[i].variant);
         p.max = 1;
-        assert_string_equal(kernel_compare(&kernel_adaptive_pool, &p, &x.view, 1, 0), "reference");
+        assert_string_equal(kernel_compare(&kernel_adaptive_pool, &p, &x.view, 1, 0), "planes");
         operand_free(&x);
     }
 }
@@ -165,7 +200,7 @@ static void test_messages(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_variants), cmocka_unit_test(test_adaptive), cmocka_unit_test(test_layouts),
+        cmocka_unit_test(test_variants), cmocka_unit_test(test_planes), cmocka_unit_test(test_adaptive), cmocka_unit_test(test_layouts),
         cmocka_unit_test(test_numbers),  cmocka_unit_test(test_messages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
