@@ -157,6 +157,25 @@ typedef struct CdistParams {
 } CdistParams;
 extern const KernelOp kernel_cdist;
 
+typedef enum FftKind {
+    FFT_C2C,
+    FFT_R2C,      // real input; the last of dim gets n / 2 + 1 points
+    FFT_R2C_FULL, // real input, all points
+    FFT_C2R,      // real output of last_size points in the last of dim, of which the input has the first half
+} FftKind;
+
+// Fourier transforms over the dimensions dim[0 … dims), times scale. Backward: FFT_C2C has the other sign, the result of
+// FFT_R2C is conjugated. Forward FFT_C2R conjugates its input. The output is dense, its dimensions in memory order[0 … ndim),
+// outermost first.
+typedef struct FftParams {
+    double scale;
+    int64_t last_size;
+    int32_t dim[VIEW_MAX_DIMS], order[VIEW_MAX_DIMS];
+    int32_t kind, forward;
+    int32_t dims, unused;
+} FftParams;
+extern const KernelOp kernel_fft; // float32, float64, complex64, complex128
+
 typedef struct SoftmaxParams {
     int32_t dim;
     int32_t log;

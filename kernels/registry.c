@@ -11,6 +11,7 @@ const KernelOp kernel_conv = {"conv", VARIANTS(CPU("dnnl", dnnl_conv), CPU("dept
 const KernelOp kernel_add_act = {"add_act", VARIANTS(CPU("reference", ref_add_act))};
 const KernelOp kernel_rnn_layer = {"rnn_layer", VARIANTS(CPU("dnnl", dnnl_rnn), HALF(rnn_layer), CPU("reference", ref_rnn))};
 const KernelOp kernel_linear = {"linear", VARIANTS(CPU("dnnl", dnnl_linear), CPU("blas", blas_linear), CPU("reference", ref_linear))};
+const KernelOp kernel_fft = {"fft", VARIANTS(CPU("fftw", fftw_fft), CPU("reference", ref_fft))};
 const KernelOp kernel_matmul = {"matmul", VARIANTS(CPU("dnnl", dnnl_matmul), CPU("blas", blas_matmul), CPU("reference", ref_matmul))};
 const KernelOp kernel_pool = {"pool", VARIANTS(CPU("bytes", q_pool), CPU("dnnl", dnnl_pool), CPU("planes", c_pool), HALF(pool), CPU("reference", ref_pool))};
 const KernelOp kernel_adaptive_pool = {"adaptive_pool", VARIANTS(CPU("dnnl", dnnl_adaptive_pool), CPU("planes", c_adaptive_pool), HALF(adaptive_pool), CPU("reference", ref_adaptive_pool))};

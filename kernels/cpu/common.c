@@ -27,6 +27,16 @@ void kernel_output(Kernel *k, int i, DType dtype, int ndim, const int64_t *size)
         k->output_count = i + 1;
 }
 
+void kernel_output_order(Kernel *k, const int32_t *order)
+{
+    View *v = &k->outputs[0];
+    int64_t step = 1;
+    for (int i = v->ndim - 1; i >= 0; i--) {
+        v->stride[order[i]] = step;
+        step *= v->size[order[i]] > 1 ? v->size[order[i]] : 1;
+    }
+}
+
 // ---- activations
 
 #define ACT_LOOP(expr)                                                                                                 \

@@ -15,6 +15,8 @@ KERNEL_VARIANT(dnnl_matmul);
 KERNEL_VARIANT(dnnl_pool);
 KERNEL_VARIANT(dnnl_rnn);
 KERNEL_VARIANT(blas_matmul);
+KERNEL_VARIANT(fftw_fft);
+KERNEL_VARIANT(ref_fft);
 KERNEL_VARIANT(blas_linear);
 KERNEL_VARIANT(ref_rnn);
 KERNEL_VARIANT(c_depthwise);
@@ -85,6 +87,9 @@ static inline bool any_private(const View *in, int n_in)
             return true;
     return false;
 }
+
+// Output 0 of k gets dense strides, its dimensions in this order, outermost first.
+void kernel_output_order(Kernel *k, const int32_t *order);
 
 // c[m, n] += a[m, k] b[k, n]: row-major int32 or int64, wrapping around.
 void gemm_i32(int64_t m, int64_t n, int64_t k, const void *a, const void *b, void *c);
