@@ -416,8 +416,8 @@ def check(op, module, name, method, tensors, path, runner, keep_strides):
         if got.status == rn.UNSUPPORTED:
             return "missing", got.message
         if raised is not None or has_odd_tensor(want):
-            if got.status == rn.OK and raised and LATER.search(raised):
-                continue
+            if got.status == rn.OK and raised and (LATER.search(raised) or method.label.endswith("out wider")):
+                continue  # some of PyTorch's operators convert to a wider out=, others refuse; tsbatch's convert
             if got.status == rn.OK:
                 return "failed", f"gives a result{mode}, PyTorch raises: {raised}" if raised else f"gives a result{mode}, PyTorch gives a sparse or quantised one"
             continue
