@@ -9,7 +9,7 @@
 typedef struct DropoutKind { bool feature, alpha, in_place; } DropoutKind;
 
 // out[i] = x[i] * noise[i] + shift, rounded to the dtype after each step; noise[i] is 0 or 1 here, scaled on the way.
-static void apply_noise(double *x, const double *noise, int64_t n, int64_t repeat, double p, bool alpha, DType t)
+static void apply_noise(double *x, const uint8_t *noise, int64_t n, int64_t repeat, double p, bool alpha, DType t)
 {
     const double slope = 1.7580993408473766; // alpha of SELU times its scale
     double a = 1 / sqrt((slope * slope * p + 1) * (1 - p)), scale = slope * a, shift = slope * a * p;
@@ -56,14 +56,13 @@ OP_FN(op_dropout)
     int64_t repeat = kind->feature ? n / (t->view.size[0] * t->view.size[1]) : 1;
     TRY(tensor_copy_as(lane, t, DT_F64, FORMAT_CONTIGUOUS, &wide));
     Status status = ST_OK;
-    double *noise = NULL;
+    uint8_t *noise = NULL;
     if (p == 1) {
         status = tensor_fill(wide, value_int(0));
-    } else if (!(noise = malloc((size_t)(n / repeat) * sizeof *noise))) {
-        status = status_no_memory((size_t)(n / repeat) * sizeof *noise);
+    } else if (!(noise = malloc((size_t)(n / repeat)))) {
+        status = status_no_memory((size_t)(n / repeat));
     } else {
-        for (int64_t i = 0; i < n / repeat; i++)
-            noise[i] = random_uniform_f64(g) < 1 - p;
+        random_below_each(g, NULL, 1 - p, noise, n / repeat);
         apply_noise(wide->view.data, noise, n, repeat, p, kind->alpha, tensor_dtype(t));
     }
     free(noise);

@@ -14,13 +14,13 @@ static int by_key_down(const void *a, const void *b)
     return x->key != y->key ? (x->key < y->key ? 1 : -1) : (x->index > y->index) - (x->index < y->index);
 }
 
-// Without replacement: the largest of weight / exponential.
-static void draw_distinct(Generator *g, const double *weight, int64_t rows, int64_t n, int64_t draws, DType t, Ranked *ranked, int64_t *out)
+// Without replacement, or a single one: the largest of weight / exponential. The exponentials were drawn in the order of the
+// weights' memory.
+static void draw_distinct(const double *exponential, const double *weight, int64_t rows, int64_t n, int64_t draws, DType t, Ranked *ranked, int64_t *out)
 {
     for (int64_t r = 0; r < rows; r++) {
         for (int64_t i = 0; i < n; i++) {
-            double e = -log1p(-random_uniform_f64(g));
-            e = t == DT_F64 ? e : (double)round_to(t, (float)e);
+            double e = exponential[r * n + i];
             ranked[i] = (Ranked){t == DT_F64 ? weight[r * n + i] / e : (double)round_to(t, (float)(weight[r * n + i] / e)), i};
         }
         qsort(ranked, (size_t)n, sizeof *ranked, by_key_down);
@@ -54,6 +54,21 @@ static void draw_replaced(Generator *g, const double *weight, int64_t rows, int6
             out[r * draws + k] = left;
         }
     }
+}
+
+// Exponentially distributed numbers, drawn for a tensor like t and laid out contiguously.
+static Status exponentials(Lane *lane, Generator *g, Tensor *t, Tensor **out)
+{
+    Tensor *drawn;
+    DType dtype = tensor_dtype(t);
+    TRY(tensor_new_like(lane, t, DT_F64, FORMAT_PRESERVE, &drawn));
+    for (int64_t i = 0, n = tensor_numel(drawn); i < n; i++) {
+        double e = -log1p(-random_uniform_f64(g));
+        ((double *)drawn->view.data)[i] = dtype == DT_F64 ? e : (double)round_to(dtype, (float)e);
+    }
+    Status status = tensor_contiguous(lane, drawn, out);
+    tensor_release(drawn);
+    return status;
 }
 
 OP_FN(op_multinomial) // self, num_samples, replacement, generator
@@ -91,10 +106,15 @@ OP_FN(op_multinomial) // self, num_samples, replacement, generator
         status = tensor_new(lane, DT_I64, v->ndim, v->ndim == 2 ? size : size + 1, &out);
     if (status == ST_OK) {
         Ranked *work = malloc((size_t)(n + 1) * sizeof *work);
+        Tensor *drawn = NULL;
         if (!work)
             status = status_no_memory((size_t)(n + 1) * sizeof *work);
-        else
-            (replace ? draw_replaced : draw_distinct)(g, weight, rows, n, draws, tensor_dtype(t), work, out->view.data);
+        else if (replace && draws > 1)
+            draw_replaced(g, weight, rows, n, draws, tensor_dtype(t), work, out->view.data);
+        else if ((status = exponentials(lane, g, t, &drawn)) == ST_OK)
+            draw_distinct(drawn->view.data, weight, rows, n, draws, tensor_dtype(t), work, out->view.data);
+        if (drawn)
+            tensor_release(drawn);
         free(work);
     }
     tensor_release(wide);

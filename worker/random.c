@@ -63,17 +63,29 @@ static void start(Generator *g)
     g->started = true;
 }
 
-static uint32_t twist(uint32_t upper, uint32_t lower)
+static inline uint32_t twist(uint32_t upper, uint32_t lower)
 {
     uint32_t y = (upper & 0x80000000u) | (lower & 0x7fffffffu);
-    return (y >> 1) ^ (y & 1 ? 0x9908b0dfu : 0);
+    return (y >> 1) ^ ((0 - (y & 1)) & 0x9908b0dfu);
+}
+
+static inline uint32_t temper(uint32_t y)
+{
+    y ^= y >> 11;
+    y ^= (y << 7) & 0x9d2c5680u;
+    y ^= (y << 15) & 0xefc60000u;
+    return y ^ (y >> 18);
 }
 
 static void next_block(Generator *g)
 {
+    enum { LATER = MT_WORDS - MT_SHIFT };
     uint32_t *s = g->state;
-    for (int i = 0; i < MT_WORDS; i++)
-        s[i] = s[(i + MT_SHIFT) % MT_WORDS] ^ twist(s[i], s[(i + 1) % MT_WORDS]);
+    for (int i = 0; i < LATER; i++)
+        s[i] = s[i + MT_SHIFT] ^ twist(s[i], s[i + 1]);
+    for (int i = LATER; i < MT_WORDS - 1; i++)
+        s[i] = s[i - LATER] ^ twist(s[i], s[i + 1]);
+    s[MT_WORDS - 1] = s[MT_SHIFT - 1] ^ twist(s[MT_WORDS - 1], s[0]);
     g->next = 0;
 }
 
@@ -83,11 +95,24 @@ uint32_t random_u32(Generator *g)
         start(g);
     if (g->next == MT_WORDS)
         next_block(g);
-    uint32_t y = g->state[g->next++];
-    y ^= y >> 11;
-    y ^= (y << 7) & 0x9d2c5680u;
-    y ^= (y << 15) & 0xefc60000u;
-    return y ^ (y >> 18);
+    return temper(g->state[g->next++]);
+}
+
+void random_words(Generator *g, uint32_t *out, int64_t n)
+{
+    if (!g->started)
+        start(g);
+    while (n > 0) {
+        if (g->next == MT_WORDS)
+            next_block(g);
+        int64_t m = n < MT_WORDS - g->next ? n : MT_WORDS - g->next;
+        const uint32_t *s = g->state + g->next;
+        for (int64_t i = 0; i < m; i++)
+            out[i] = temper(s[i]);
+        g->next += (int)m;
+        out += m;
+        n -= m;
+    }
 }
 
 uint64_t random_u64(Generator *g)
@@ -98,7 +123,19 @@ uint64_t random_u64(Generator *g)
 
 float random_uniform_f32(Generator *g) { return (float)(random_u32(g) & 0xffffff) * 0x1p-24f; }
 
-double random_uniform_f64(Generator *g) { return (double)(random_u64(g) & (((uint64_t)1 << 53) - 1)) * 0x1p-53; }
+double random_uniform_f64(Generator *g) { return uniform_of_u64(random_u64(g)); }
+
+void random_below_each(Generator *g, const double *limit, double p, uint8_t *out, int64_t n)
+{
+    enum { CHUNK = 512 };
+    uint32_t words[2 * CHUNK];
+    for (int64_t at = 0; at < n; at += CHUNK) {
+        int64_t m = n - at < CHUNK ? n - at : CHUNK;
+        random_words(g, words, 2 * m);
+        for (int64_t i = 0; i < m; i++)
+            out[at + i] = uniform_of_u64((uint64_t)words[2 * i] << 32 | words[2 * i + 1]) < (limit ? limit[at + i] : p);
+    }
+}
 
 double random_normal(Generator *g, double mean, double std)
 {

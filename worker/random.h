@@ -30,6 +30,10 @@ Status call_generator(Lane *lane, const Site *site, const IValue *args, Generato
 
 uint32_t random_u32(Generator *g);
 uint64_t random_u64(Generator *g);                    // the first word is the high half
+void random_words(Generator *g, uint32_t *out, int64_t n); // n times random_u32
+// 0 or 1 for each of n uniform numbers: is it below limit[i], or below p when limit is NULL?
+void random_below_each(Generator *g, const double *limit, double p, uint8_t *out, int64_t n);
+static inline double uniform_of_u64(uint64_t u) { return (double)(int64_t)(u & (((uint64_t)1 << 53) - 1)) * 0x1p-53; } // [0, 1), 53 bits
 float random_uniform_f32(Generator *g);               // [0, 1), 24 bits
 double random_uniform_f64(Generator *g);              // [0, 1), 53 bits
 double random_normal(Generator *g, double mean, double std); // one at a time, in pairs

@@ -82,7 +82,7 @@ static const OpRow rows[] = {
     {"aten::multinomial; f32[4]{0.1,0.2,0.3,0.4}; 3; False; None", "i64[3](1) {2, 1, 3}"},
     {"aten::multinomial; f32[2,4]{0.1,0.2,0.3,0.4,4,3,2,1}; 5; True; None", "i64[2, 5](5, 1) {3, 3, 1, 2, 2, 0, 1, 0, 0, 1}"},
     {"aten::multinomial; f32[4]{0.1,0.2,0.3,0.4}; 1; False; None", "i64[1](1) {3}"},
-    {"aten::multinomial; f64[4]{0.1,0.2,0.3,0.4}; 1; True; None", "i64[1](1) {3}"},
+    {"aten::multinomial; f64[4]{0.1,0.2,0.3,0.4}; 1; True; None", "i64[1](1) {2}"}, // 2.14: as without replacement; 1.13 gives 3
     {"aten::multinomial; f32[2]{0,0}; 1; False; None", "! invalid multinomial distribution (sum of probabilities <= 0)"},
     {"aten::multinomial; f32[2]{1,-1}; 1; False; None", "! probability tensor contains either `inf`, `nan` or element < 0"},
     {"aten::multinomial; f32[2]{1,1}; 3; False; None", "! cannot sample n_sample > prob_dist.size(-1) samples without replacement"},
