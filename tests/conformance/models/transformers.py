@@ -44,7 +44,7 @@ def shrink(model_type, wanted, more):
         if name == "layer_types":
             continue
         values[name] = value
-    layers = getattr(plain, "layer_types", None)
+    layers = None if isinstance(getattr(kind, mapped.get("layer_types", "layer_types"), None), property) else getattr(plain, "layer_types", None)
     if layers and "layer_types" not in more:
         distinct = list(dict.fromkeys(layers))
         values["layer_types"] = (distinct * 2)[:max(2, len(distinct))]
@@ -270,7 +270,7 @@ MORE = {
     "gpt_neo": {"attention_types": [[["global", "local"], 1]], "window_size": 8, "intermediate_size": 96},
     "gptj": {"rotary_dim": 8},
     "codegen": {"rotary_dim": 8},
-    "dbrx": {"ffn_config": {"ffn_hidden_size": 64, "moe_num_experts": 4, "moe_top_k": 2}, "attn_config": {"kv_n_heads": 2, "clip_qkv": 8}},
+    "dbrx": {"ffn_config": {"ffn_hidden_size": 64, "moe_num_experts": 4, "moe_top_k": 2}, "attn_config": {"kv_n_heads": 2, "clip_qkv": 8, "rope_theta": 1e4}},
     "mpt": {"max_seq_len": 64, "expansion_ratio": 2},
     "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1, "expert_layer_period": 2, "expert_layer_offset": 1, "use_mamba_kernels": False},
     "rwkv": {"attention_hidden_size": 64, "context_length": 64},
@@ -287,6 +287,10 @@ MORE = {
     "yoso": {"num_hash": 4, "hash_code_len": 3, "use_expectation": True},
     "xlm": {"emb_dim": 64},
     "qwen3_next": {"linear_num_key_heads": 2, "linear_num_value_heads": 4, "linear_key_head_dim": 8, "linear_value_head_dim": 8},
+    "deepseek_v2": {"head_dim": 8},
+    "deepseek_v3": {"head_dim": 8},
+    "longcat_flash": {"head_dim": 8},
+    "dots1": {"layer_types": ["full_attention", "full_attention"], "n_shared_experts": 1},
     "lfm2": {"layer_types": ["conv", "full_attention"]},
 }
 
