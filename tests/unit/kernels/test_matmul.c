@@ -98,6 +98,7 @@ static void test_linear(void **state)
 {
     (void)state;
     Operand x = operand_f32(DIMS(3, 4, 20), 1), w = operand_f32(DIMS(17, 20), 2), bias = operand_f32(DIMS(17), 3), add = operand_f32(DIMS(3, 4, 17), 4);
+    Operand w1 = operand_f32(DIMS(1, 20), 5), bias1 = operand_f32(DIMS(1), 6), add1 = operand_f32(DIMS(3, 4, 1), 7);
     View no = operand_absent().view;
     for (int act = 0; act < ACT_COUNT; act++) {
         ActParams p = {.act = act};
@@ -106,6 +107,7 @@ static void test_linear(void **state)
         linear(&p, x.view, w.view, bias.view, no);
         linear(&p, x.view, w.view, no, add.view);
         linear(&p, x.view, w.view, bias.view, add.view);
+        linear(&p, x.view, w1.view, bias1.view, add1.view); // one column
     }
     ActParams p = {.act = ACT_NONE};
     View narrow = x.view; // x[:, 0], and one row
@@ -123,6 +125,9 @@ static void test_linear(void **state)
     operand_free(&w);
     operand_free(&bias);
     operand_free(&add);
+    operand_free(&w1);
+    operand_free(&bias1);
+    operand_free(&add1);
 }
 
 static void test_other_types(void **state)
