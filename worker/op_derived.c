@@ -3,24 +3,14 @@
 #include "worker/op_derived.h"
 
 #include "kernels/promote.h"
+#include "worker/op_signature.h"
 #include "worker/op_util.h"
 #include "worker/pointwise.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { MOST_ARGS = 24, MOST_OUTS = 4 };
-
-typedef struct Param {
-    Str type, name; // "int[1]?" and "dim"; without annotations
-    bool writes;
-} Param;
-
-typedef struct Signature {
-    Param params[MOST_ARGS];
-    int count, written;
-    char text[1024]; // the bytes of the types
-} Signature;
+enum { MOST_ARGS = SIGNATURE_ARGS, MOST_OUTS = 4 };
 
 typedef struct Derived {
     OpBinding binding;
@@ -34,65 +24,7 @@ typedef struct Derived {
     struct Derived *next;
 } Derived;
 
-// ---- signatures
-
-// "Tensor(a!) self" -> "Tensor", "self", writes. Appends the type to s->text.
-static bool param_add(Signature *s, size_t *used, const char *from, const char *to)
-{
-    while (from < to && *from == ' ')
-        from++;
-    if (from == to || *from == '*')
-        return true;
-    if (s->count == MOST_ARGS)
-        return false;
-    Param *p = &s->params[s->count++];
-    const char *equals = memchr(from, '=', (size_t)(to - from)), *end = equals ? equals : to, *blank = end;
-    while (blank > from && *blank != ' ')
-        blank--;
-    p->name = (Str){blank + 1, (size_t)(end - blank - 1)};
-    p->type = (Str){s->text + *used, 0};
-    for (const char *c = from; c < blank; c++) {
-        if (*c == '(' && memchr(c, ')', (size_t)(blank - c)) && c > from && c[-1] != ' ') { // an annotation: (a!)
-            p->writes = p->writes || memchr(c, '!', (size_t)((const char *)memchr(c, ')', (size_t)(blank - c)) - c));
-            c = memchr(c, ')', (size_t)(blank - c));
-            continue;
-        }
-        if (strncmp(c, "SymInt", 6) == 0) {
-            if (*used + 3 >= sizeof s->text)
-                return false;
-            memcpy(s->text + *used, "int", 3);
-            *used += 3;
-            c += 5;
-            continue;
-        }
-        if (*used + 1 >= sizeof s->text)
-            return false;
-        s->text[(*used)++] = *c;
-    }
-    p->type.len = (size_t)(s->text + *used - p->type.ptr);
-    s->written += p->writes;
-    return true;
-}
-
-static bool signature_read(Signature *s, const char *text)
-{
-    size_t used = 0;
-    s->count = s->written = 0;
-    memset(s->params, 0, sizeof s->params);
-    int depth = 0;
-    const char *from = text + 1;
-    for (const char *c = from; *c; c++) {
-        if (depth == 0 && (*c == ',' || *c == ')')) {
-            if (!param_add(s, &used, from, c))
-                return false;
-            if (*c == ')')
-                return true;
-            from = c + 1;
-        }
-        depth += (*c == '(' || *c == '[') - (*c == ')' || *c == ']');
-    }
-    return false;
-}
+// ---- matching
 
 static bool is_option(Str name) // what says where and how a result is made
 {
@@ -138,7 +70,12 @@ static bool matches(const Signature *form, const Signature *base, bool in_place,
 static const char *plain_name(DType t)
 {
     const char *name = dtype_python_name(t), *dot = strrchr(name, '.');
-    return t == DT_I64 ? "long int" : t == DT_I32 ? "int" : t == DT_F32 ? "float" : t == DT_F64 ? "double" : dot ? dot + 1 : name;
+    return t == DT_I64   ? "long int"
+           : t == DT_I32 ? "int"
+           : t == DT_F32 ? "float"
+           : t == DT_F64 ? "double"
+           : dot         ? dot + 1
+                         : name;
 }
 
 static Status store(Lane *lane, Tensor *out, Tensor *result, bool resize, bool exact)
@@ -146,7 +83,8 @@ static Status store(Lane *lane, Tensor *out, Tensor *result, bool resize, bool e
     TRY(tensor_make_plain(lane, result));
     TRY(tensor_make_plain(lane, out));
     if (exact && tensor_dtype(result) != tensor_dtype(out))
-        return op_raise("Expected out tensor to have dtype %s, but got %s instead", plain_name(tensor_dtype(result)), plain_name(tensor_dtype(out)));
+        return op_raise("Expected out tensor to have dtype %s, but got %s instead", plain_name(tensor_dtype(result)),
+                        plain_name(tensor_dtype(out)));
     if (!dtype_can_cast(tensor_dtype(result), tensor_dtype(out)))
         return op_raise("result type %s can't be cast to the desired output type %s",
                         dtype_torch_name(tensor_dtype(result)), dtype_torch_name(tensor_dtype(out)));
@@ -213,11 +151,6 @@ static Status op_derived(Lane *lane, Site *site, const IValue *args, IValue *ret
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static Derived *made; // bindings last as long as the process
 
-static Str symbol_of(const char *name)
-{
-    return (Str){name, strcspn(name, ".")};
-}
-
 static int row_of(Str full_name)
 {
     for (int i = 0; i < op_table_rows(); i++)
@@ -233,7 +166,7 @@ static Derived *derive(Str full_name)
     if (row < 0 || !signature_read(&form, op_table_row_signature(row)) || form.written == 0)
         return NULL;
     const char *name = op_table_row_name(row);
-    Str symbol = symbol_of(name);
+    Str symbol = signature_symbol(name);
     bool in_place = symbol.len > 7 && symbol.ptr[symbol.len - 1] == '_' && symbol.ptr[symbol.len - 2] != '_';
     if (in_place)
         symbol.len--;
@@ -241,10 +174,12 @@ static Derived *derive(Str full_name)
         return NULL;
     Derived found = {.resize = !in_place};
     for (int i = 0; i < op_table_rows(); i++) {
-        if (!str_eq(symbol_of(op_table_row_name(i)), symbol) || !signature_read(&base, op_table_row_signature(i)) ||
-            !matches(&form, &base, in_place, &found))
+        if (!str_eq(signature_symbol(op_table_row_name(i)), symbol) ||
+            !signature_read(&base, op_table_row_signature(i)) || !matches(&form, &base, in_place, &found))
             continue;
         found.base = op_find_bound(str_of(op_table_row_name(i)));
+        if (!found.base)
+            found.base = op_foreach_find(str_of(op_table_row_name(i)));
         if (!found.base)
             continue;
         Derived *d = malloc(sizeof *d);
@@ -260,6 +195,9 @@ static Derived *derive(Str full_name)
 
 const OpBinding *op_derived_find(Str full_name)
 {
+    const OpBinding *each = op_foreach_find(full_name);
+    if (each)
+        return each;
     pthread_mutex_lock(&lock);
     Derived *d = made;
     while (d && !str_is(full_name, d->binding.name))

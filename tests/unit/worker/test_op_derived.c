@@ -13,6 +13,14 @@ static const OpRow rows[] = {
     {"aten::gather.out; f32[3]; 0; i64[2]{2, 0}; False; i64[2]", "! Expected out tensor to have dtype float, but got long int instead"},
     {"aten::unbind_copy.int_out; f32[2]; 0; [f32[1], f32[]]", "[f32[]() {0}, f32[]() {1}]"},
     {"&aten::divide_.Tensor_mode; f32[2]{5, -5}; f32[2]{2, 2}; 'floor'", "f32[2](1) {2, -3}"},
+    {"aten::_foreach_exp; [f32[1], f32[2]{0, 0}]", "~[f32[1](1) {1}, f32[2](1) {1, 1}]"},
+    {"aten::_foreach_add.Scalar; [f32[2], i64[2]]; 2", "[f32[2](1) {2, 3}, i64[2](1) {2, 3}]"},
+    {"aten::_foreach_add.List; [f32[2]]; [f32[2]]; 3", "[f32[2](1) {0, 4}]"},
+    {"aten::_foreach_mul.ScalarList; [f32[2], f32[2]]; [2, 3]", "[f32[2](1) {0, 2}, f32[2](1) {0, 3}]"},
+    {"aten::_foreach_pow.ScalarAndTensor; 2; [f32[3]]", "[f32[3](1) {1, 2, 4}]"},
+    {"aten::_foreach_maximum.Scalar; [f32[3]]; 1", "[f32[3](1) {1, 1, 2}]"},
+    {"aten::_foreach_addcmul.Scalar; [f32[2]]; [f32[2]]; [f32[2]]; 2", "[f32[2](1) {0, 3}]"},
+    {"aten::_foreach_add.List; [f32[2]]; [f32[2], f32[2]]; 3", "! Tensor lists must have the same number of tensors, got 1 and 2"},
 };
 ROWS_TEST(calls, rows)
 
