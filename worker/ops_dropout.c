@@ -114,33 +114,52 @@ OP_FN(op_native_dropout)
     return ST_OK;
 }
 
-// rrelu: self, lower, upper, training, generator; `data` true: in place. Evaluation uses the middle slope.
+// rrelu: self, lower, upper, training, generator; rrelu_with_noise: self, noise, …. The noise gets the slopes that were drawn,
+// 1 where none was. Evaluation uses the middle slope.
+typedef struct RreluKind { bool in_place, noise; } RreluKind;
+
 OP_FN(op_rrelu)
 {
-    bool in_place = *(const bool *)site->op->data;
-    Tensor *t = args[0].as.tensor, *wide, *out = t;
-    double lower = arg_double(args[1]), upper = arg_double(args[2]);
+    const RreluKind *kind = site->op->data;
+    const IValue *a = args + kind->noise; // behind self
+    Tensor *t = args[0].as.tensor, *wide, *noise = NULL, *out = t;
+    double lower = arg_double(a[1]), upper = arg_double(a[2]);
+    bool train = a[3].as.b;
     DType dtype = tensor_dtype(t);
     Generator *g;
     if (!(lower <= upper))
         return op_raise("Lower bound should be less than or equal to the upper bound");
     TRY(call_generator(lane, site, args, &g));
     TRY(tensor_copy_as(lane, t, DT_F64, FORMAT_PRESERVE, &wide));
-    double *x = wide->view.data;
-    for (int64_t i = 0, n = tensor_numel(t); i < n; i++)
+    Status status = kind->noise && train ? tensor_new_like(lane, wide, DT_F64, FORMAT_PRESERVE, &noise) : ST_OK;
+    double *x = wide->view.data, *slopes = noise ? noise->view.data : NULL;
+    for (int64_t i = 0, n = status == ST_OK ? tensor_numel(t) : 0; i < n; i++) {
+        double slope = 1;
         if (x[i] <= 0) {
-            double slope = args[3].as.b ? random_uniform_f64(g) * (upper - lower) + lower : (lower + upper) / 2;
-            x[i] *= dtype == DT_F64 ? slope : (double)(float)slope;
+            slope = train ? random_uniform_f64(g) * (upper - lower) + lower : (lower + upper) / 2;
+            slope = dtype == DT_F64 ? slope : (double)(float)slope;
+            x[i] *= slope;
         }
-    Status status = in_place ? ST_OK : tensor_new_like(lane, t, dtype, FORMAT_PRESERVE, &out);
+        if (slopes)
+            slopes[i] = slope;
+    }
+    if (status == ST_OK && noise) {
+        status = tensor_make_writable(args[1].as.tensor);
+        if (status == ST_OK)
+            status = tensor_copy_into(lane, args[1].as.tensor, noise);
+    }
+    if (status == ST_OK && !kind->in_place)
+        status = tensor_new_like(lane, t, dtype, FORMAT_PRESERVE, &out);
     if (status == ST_OK) {
         status = tensor_copy_into(lane, out, wide);
         if (status == ST_OK)
-            rets[0] = in_place ? value_retain(args[0]) : value_tensor_take(out);
-        else if (!in_place)
+            rets[0] = kind->in_place ? value_retain(args[0]) : value_tensor_take(out);
+        else if (!kind->in_place)
             tensor_release(out);
     }
     tensor_release(wide);
+    if (noise)
+        tensor_release(noise);
     return status;
 }
 
@@ -152,6 +171,8 @@ OP_FN(op_rrelu)
 const OpBinding OPS_DROPOUT[] = {
     DROP("dropout", false, false), DROP("feature_dropout", true, false), DROP("alpha_dropout", false, true),
     DROP("feature_alpha_dropout", true, true), ROW("aten::native_dropout", op_native_dropout),
-    {"aten::rrelu", op_rrelu, 0, &(const bool){false}, NULL}, {"aten::rrelu_", op_rrelu, OP_WRITES_ARG0, &(const bool){true}, NULL},
+    {"aten::rrelu", op_rrelu, 0, &(const RreluKind){false, false}, NULL}, {"aten::rrelu_", op_rrelu, OP_WRITES_ARG0, &(const RreluKind){true, false}, NULL},
+    {"aten::rrelu_with_noise", op_rrelu, 0, &(const RreluKind){false, true}, NULL},
+    {"aten::rrelu_with_noise_", op_rrelu, OP_WRITES_ARG0, &(const RreluKind){true, true}, NULL},
     {0},
 };

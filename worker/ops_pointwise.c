@@ -471,6 +471,7 @@ const OpBinding OPS_POINTWISE[] = {
     UNARY_FN("nan_to_num", op_nan_to_num, NAN_TO_NUM, SELF, "nnn")
     {"aten::glu", op_glu, 0, NULL, pw_free_user},
     {"aten::prelu", op_prelu, P, NULL, pw_free_user},
+    ROW("_prelu_kernel", op_pw_row, P, PRELU, SELF, "tv")
 
     UNARY_PURE("isnan", ISNAN, COMMON, "")
     UNARY_PURE("isinf", ISINF, COMMON, "")

@@ -94,6 +94,45 @@ OP_FN(op_float_power)
     return status;
 }
 
+OP_FN(op_add_relu) // relu(self + alpha * other)
+{
+    PwCall c = PW_CALL(PW_ADD_ALPHA, PW_COMMON), relu = PW_CALL(PW_RELU, PW_SELF);
+    c.out = out_of(site, args);
+    c.params.f[0] = arg_double(args[2]);
+    c.params.i[0] = arg_int(args[2]);
+    pw_add(&c, PW_OPERAND, -1, args[0]);
+    pw_add(&c, PW_OPERAND, -1, args[1]);
+    Tensor *sum, *result;
+    TRY(pw_call(lane, site, &c, &sum));
+    relu.out = sum;
+    pw_add(&relu, PW_OPERAND, -1, value_tensor_take(sum));
+    Status status = pw_call(lane, site, &relu, &result);
+    tensor_release(sum);
+    TRY(status);
+    rets[0] = value_tensor_take(result);
+    return ST_OK;
+}
+
+// log_sigmoid and what its derivative needs: exp(-|self|).
+OP_FN(op_log_sigmoid_forward)
+{
+    static const uint8_t steps[] = {PW_LOGSIGMOID, PW_ABS, PW_NEG, PW_EXP};
+    Tensor *t[4] = {NULL};
+    Status status = ST_OK;
+    for (int i = 0; i < 4 && status == ST_OK; i++) {
+        PwCall c = PW_CALL(steps[i], PW_SELF);
+        pw_add(&c, PW_OPERAND, -1, i < 2 ? args[0] : value_tensor_take(t[i - 1]));
+        status = pw_call(lane, site, &c, &t[i]);
+    }
+    for (int i = 0; i < 4; i++)
+        if (t[i] && (status != ST_OK || i == 1 || i == 2))
+            tensor_release(t[i]);
+    TRY(status);
+    rets[0] = value_tensor_take(t[0]);
+    rets[1] = value_tensor_take(t[3]);
+    return ST_OK;
+}
+
 OP_FN(op_isreal)
 {
     Tensor *self = args[0].as.tensor, *t;
@@ -295,6 +334,9 @@ const OpBinding OPS_SPECIAL[] = {
         PLAIN("float_power.Scalar", op_float_power){"aten::float_power_.Tensor", op_float_power, OP_WRITES_ARG0, NULL,
                                                     pw_free_user},
     {"aten::float_power_.Scalar", op_float_power, OP_WRITES_ARG0, NULL, pw_free_user},
+    PLAIN("_add_relu.Tensor", op_add_relu) PLAIN("_add_relu.Scalar", op_add_relu)
+    {"aten::_add_relu_.Tensor", op_add_relu, OP_WRITES_ARG0, NULL, pw_free_user},
+    {"aten::_add_relu_.Scalar", op_add_relu, OP_WRITES_ARG0, NULL, pw_free_user}, PLAIN("log_sigmoid_forward", op_log_sigmoid_forward)
     PLAIN("isreal", op_isreal) PLAIN("frexp.Tensor", op_frexp) PLAIN("isin.Tensor_Tensor", op_isin) PLAIN(
         "isin.Tensor_Scalar", op_isin) PLAIN("isin.Scalar_Tensor", op_isin) ROW("heaviside", op_heaviside, 0, HEAVISIDE,
                                                                                 COMMON, "tt")

@@ -270,7 +270,7 @@ static bool out_is_exact(PwOp op)
     switch (op) {
     case PW_NEG: case PW_ABS: case PW_SIGN: case PW_SGN: case PW_CEIL: case PW_FLOOR: case PW_ROUND: case PW_ROUND_DECIMALS: case PW_TRUNC:
     case PW_FRAC: case PW_LEAKY_RELU: case PW_ELU: case PW_GELU: case PW_GELU_TANH: case PW_SILU: case PW_MISH: case PW_SOFTPLUS:
-    case PW_HARDSWISH: case PW_HARDSIGMOID: case PW_HARDSHRINK: case PW_SOFTSHRINK: case PW_CONJ: return true;
+    case PW_HARDSWISH: case PW_HARDSIGMOID: case PW_HARDSHRINK: case PW_SOFTSHRINK: case PW_CONJ: case PW_BITWISE_NOT: return true;
     default: return false;
     }
 }
