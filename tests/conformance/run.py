@@ -28,6 +28,7 @@ import h5py
 import numpy as np
 import torch
 
+import quantized_zoo
 import torchvision_zoo
 import zoo
 
@@ -240,11 +241,53 @@ def job(tsbatch, script, case, folder, *options):
     return command + (["--per-sample"] if case.per_sample else ["--batch-size", str(case.batch)]), output
 
 
+def score_engines(script, case, folder):
+    """What PyTorch's first two engines for quantised models give; None for the second where it refuses."""
+    path, found = os.path.join(folder, "engine.pt"), []
+    script.save(path)
+    for engine in quantized_zoo.ENGINES[:2]:
+        torch.backends.quantized.engine = engine
+        try:
+            found.append(score(torch.jit.load(path), case, False))
+        except RuntimeError:
+            if not found:  # 2.14 cannot load embeddings of 4 bits that it saved
+                found.append(score(script, case, False))
+    torch.backends.quantized.engine = quantized_zoo.ENGINES[0]
+    return found[0], found[1] if len(found) > 1 else None
+
+
+def compare_quantized(case, got, other, single):
+    """Right: within 1e-5 of PyTorch's first engine; or for quantised results (case.steps) no element more than one step of
+    the integers off; or no farther than twice the distance between two of PyTorch's engines, which the line then says."""
+    if sorted(got) != sorted(single):
+        return [f"data sets {sorted(got)}, PyTorch gives {sorted(single)}"], float("nan")
+    wrong, worst = [], 0.0
+    for path, want in single.items():
+        mine, theirs = np.stack(got[path]).astype(np.float64), np.stack(want).astype(np.float64)
+        if mine.shape != theirs.shape:
+            wrong.append(f"{path}: {mine.shape}, PyTorch gives {theirs.shape}")
+            continue
+        d, own = distance(got[path], want), 0.0
+        if other and np.stack(other[path]).shape == theirs.shape:  # qnnpack gets the shape of transposed 3-d convolutions wrong
+            own = distance(other[path], want)
+        gaps = np.diff(np.unique(want))
+        steps = np.abs(mine - theirs).max() / gaps.min() if len(gaps) and case.steps else float("inf")
+        worst = max(worst, d)
+        if d > 1e-5:
+            print(f"  note: {path} {d:.2e}, {np.mean(mine != theirs):.1%} of the elements, at most {steps:.0f} steps; engines {own:.2e} apart")
+        if not (d <= 1e-5 or steps < 1.5 or d <= 2 * own):
+            wrong.append(f"{path}: relative L2 distance {d:.3e}, {steps:.1f} steps, PyTorch's engines {own:.1e} apart")
+    return wrong, worst
+
+
 def run(tsbatch, script, case, folder, check_identical):
     """What is wrong, the largest distance, and whether the model needs what tsbatch does not have."""
-    single = score(script, case, False)
     exact = None
-    if case.kind != "as is":
+    if case.kind == "quantized":
+        single, exact = score_engines(script, case, folder)
+    else:
+        single = score(script, case, False)
+    if case.kind not in ("as is", "quantized"):
         if not case.computed:
             case.computed.update(score(copy.deepcopy(case.module).double(), case, True))
         # Eager modules may name their results otherwise than their scripted selves, but keep the order.
@@ -255,7 +298,7 @@ def run(tsbatch, script, case, folder, check_identical):
         return [f"exit code {done.returncode}: {done.stderr.strip()[-1500:]}"], float("nan"), done.returncode == EXIT_UNSUPPORTED
     with h5py.File(output) as f:
         got = read_output(f)
-    wrong, worst = (compare_detections if case.detections else compare)(case, got, exact, single)
+    wrong, worst = (compare_quantized if case.kind == "quantized" else compare_detections if case.detections else compare)(case, got, exact, single)
     if check_identical:
         wrong += identical(command, output, folder)
     return wrong, worst, False

@@ -19,11 +19,12 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "gen"))
 class Case:
     module: nn.Module            # eager (or already scripted), eval mode
     inputs: dict                 # argument name -> tensor [N, ...]
-    kind: str                    # "scripted", "traced" or "as is"
+    kind: str                    # "scripted", "traced", "as is" or "quantized"
     batch: int = 2
     per_sample: bool = False
     fast_path: bool = False      # traced without gradients: transformers then use their fused operators
     argmax: bool = False         # outputs are class scores along dimension 1
+    steps: bool = False          # of kind "quantized": results are multiples of a scale
     listed: bool = False         # the argument is a List[Tensor]: one item per sample
     detections: bool = False     # each sample's results are boxes, labels, scores …: the same ones must be found
     dicts: bool = False          # the result is a dict, which tracing must be told to accept
@@ -151,5 +152,7 @@ def cases():
     for name in VISION:
         for kind in "scripted", "traced":
             yield "vision", f"{name}/{kind}", lambda name=name, kind=kind: vision(name, kind)
+    import quantized_zoo
     import torchvision_zoo
+    yield from quantized_zoo.cases()
     yield from torchvision_zoo.cases()

@@ -129,6 +129,7 @@ static void test_models(void **state)
         {"tutorial/wrap_rnn", 1, {3}, {{10, 3, 4}}, true},
         {"nested", 1, {2}, {{3, 4}}, false},
         {"ragged", 1, {1}, {{12}}, false},
+        {"quantised", 1, {4}, {{2, 2, 5, 5}}, false},
         {"counting", 1, {2}, {{3, 4}}, false},
         {"../../deploy/demo/digits", 1, {4}, {{2, 1, 8, 8}}, false},
     };
