@@ -1,6 +1,7 @@
 // Operator bindings: normalisation and softmax.
 // Rows are found by name in worker/op.c.
 #include "kernels/cpu/variants.h"
+#include "worker/op_util.h"
 #include "worker/ops_heavy.h"
 
 #include <math.h>
@@ -56,7 +57,13 @@ static Status batch_norm(Lane *lane, Site *site, const IValue *args, bool traini
 static Status op_batch_norm(Lane *lane, Site *site, const IValue *args, IValue *rets)
 {
     bool training = args[5].as.b;
-    Tensor *out[3];
+    Tensor *out[3], *x = arg_tensor(args[0]);
+    if (tensor_numel(x) == 0) { // of any shape; statistics are not looked at
+        TRY(tensor_make_plain(lane, x));
+        TRY(tensor_copy_as(lane, x, tensor_dtype(x), FORMAT_PRESERVE, &out[0]));
+        rets[0] = value_tensor_take(out[0]);
+        return ST_OK;
+    }
     TRY(batch_norm(lane, site, args, training, arg_double(args[6]), arg_double(args[7]), out));
     if (training)
         release_all(out + 1, 2);
@@ -71,7 +78,7 @@ static Status op_native_batch_norm(Lane *lane, Site *site, const IValue *args, I
     Tensor *out[3];
     TRY(batch_norm(lane, site, args, training, arg_double(args[6]), arg_double(args[7]), out));
     for (int i = 1; !training && i < 3; i++) {
-        Status s = tensor_new(lane, DT_F32, 1, (int64_t[]){0}, &out[i]);
+        Status s = tensor_new(lane, tensor_dtype(arg_tensor(args[0])), 1, (int64_t[]){0}, &out[i]);
         if (s != ST_OK) {
             release_all(out, i);
             return s;
@@ -79,6 +86,62 @@ static Status op_native_batch_norm(Lane *lane, Site *site, const IValue *args, I
     }
     take_results(rets, out, 3);
     return ST_OK;
+}
+
+// The forms that the functional passes of PyTorch make of batch norm. They differ in arguments and results:
+typedef struct BatchNormForm {
+    bool stats;     // takes running statistics
+    bool flag;      // takes `training`; else:
+    bool training;
+    bool reserve;   // gives an empty tensor behind the statistics
+    bool copies;    // leaves the running statistics alone and gives new ones
+} BatchNormForm;
+
+static Status empty_tensor(Lane *lane, DType t, IValue *out)
+{
+    Tensor *made;
+    TRY(tensor_new(lane, t, 1, (int64_t[]){0}, &made));
+    *out = value_tensor_take(made);
+    return ST_OK;
+}
+
+// (input, weight, bias[, running_mean, running_var][, training], momentum, eps)
+static Status op_batch_norm_form(Lane *lane, Site *site, const IValue *args, IValue *rets)
+{
+    const BatchNormForm *f = site->op->data;
+    IValue own[8] = {args[0], args[1], args[2]}, made[6] = {{0}};
+    int at = 3, results = 3;
+    for (int i = 3; i < 5; i++)
+        own[i] = f->stats ? args[at++] : value_none();
+    own[5] = f->flag ? args[at++] : value_bool(f->training);
+    own[6] = args[at];
+    own[7] = args[at + 1];
+    Tensor *copy[2] = {NULL};
+    Status s = ST_OK;
+    for (int i = 0; f->copies && i < 2 && s == ST_OK; i++) {
+        Tensor *from = own[3 + i].as.tensor;
+        s = tensor_new(lane, tensor_dtype(from), from->view.ndim, from->view.size, &copy[i]);
+        if (s == ST_OK)
+            s = tensor_copy_into(lane, copy[i], from);
+        own[3 + i] = s == ST_OK ? value_tensor_take(copy[i]) : own[3 + i];
+    }
+    if (s == ST_OK)
+        s = op_native_batch_norm(lane, site, own, made);
+    if (s == ST_OK && f->reserve)
+        s = empty_tensor(lane, DT_U8, &made[results++]);
+    if (s == ST_OK) {
+        for (int i = 0; i < results; i++)
+            rets[i] = made[i];
+        for (int i = 0; f->copies && i < 2; i++)
+            rets[results++] = value_tensor_take(copy[i]);
+        return ST_OK;
+    }
+    for (int i = 0; i < 3; i++)
+        value_release(made[i]);
+    for (int i = 0; i < 2; i++)
+        if (copy[i])
+            tensor_release(copy[i]);
+    return s;
 }
 
 // ---- group norm and instance norm
@@ -113,6 +176,7 @@ static Status update_instance_stats(Tensor *running, const Tensor *stats, bool v
 {
     if (!running)
         return ST_OK;
+    TRY(check_written(running));
     TRY(tensor_make_writable(running));
     const View *r = &running->view, *s = &stats->view;
     for (int64_t c = 0; c < s->size[1]; c++) {
@@ -282,9 +346,18 @@ static Status op_softmax_plain(Lane *lane, Site *site, const IValue *args, IValu
 
 #define ROW(name, fn, flags, data) {name, fn, flags, (const void *)(intptr_t)(data), NULL}
 
+#define FORM(name, ...) {"aten::" name, op_batch_norm_form, 0, &(const BatchNormForm){__VA_ARGS__}, NULL}
+
 const OpBinding OPS_NORM[] = {
     ROW("aten::batch_norm", op_batch_norm, OP_PRIVATE_LAYOUT, 0),
     ROW("aten::native_batch_norm", op_native_batch_norm, OP_PRIVATE_LAYOUT, 0),
+    ROW("aten::_native_batch_norm_legit", op_native_batch_norm, OP_PRIVATE_LAYOUT, 0),
+    FORM("_native_batch_norm_legit.no_stats", .flag = true),
+    FORM("_native_batch_norm_legit_no_training", .stats = true),
+    FORM("_native_batch_norm_legit_functional", .stats = true, .flag = true, .copies = true),
+    FORM("_batch_norm_no_update", .stats = true, .reserve = true),
+    FORM("_batch_norm_with_update", .stats = true, .training = true, .reserve = true),
+    FORM("_batch_norm_with_update_functional", .stats = true, .training = true, .reserve = true, .copies = true),
     ROW("aten::group_norm", op_group_norm, 0, 0),
     ROW("aten::native_group_norm", op_native_group_norm, 0, 0),
     ROW("aten::instance_norm", op_instance_norm, 0, 0),

@@ -239,7 +239,11 @@ static Status op_fold(Lane *lane, Site *site, const IValue *args, IValue *rets)
     TRY(two_ints(a[1], "dilation", p.dilation));
     TRY(two_ints(a[2], "padding", p.padding));
     TRY(two_ints(a[3], "stride", p.stride));
-    TRY(fold(lane, site, back ? &kernel_col2im : &kernel_im2col, &p, arg_tensor(args[0]), back ? 3 : 4, &out));
+    Tensor *x;
+    TRY(tensor_contiguous(lane, arg_tensor(args[0]), &x));
+    Status s = fold(lane, site, back ? &kernel_col2im : &kernel_im2col, &p, x, back ? 3 : 4, &out);
+    tensor_release(x);
+    TRY(s);
     rets[0] = value_tensor_take(out);
     return ST_OK;
 }

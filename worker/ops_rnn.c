@@ -12,6 +12,7 @@ enum { MAX_WEIGHTS = RNN_WEIGHTS };
 
 // What one call of aten::lstm and its kin was given.
 typedef struct Network {
+    double dropout; // between layers; 0 unless training
     int mode, layers, directions, per_direction; // tensors per layer and direction in params
     bool biases, batch_first;
     const ListObj *params;
@@ -171,6 +172,21 @@ static Status run_layer_dense(Lane *lane, Site *site, const Network *n, int laye
     return run_layer(lane, site, n, layer, x, out);
 }
 
+// What the next layer sees when the network trains. One draw per element, in the order of steps: y may lie otherwise.
+static Status drop_between(Lane *lane, const Network *n, Tensor **y)
+{
+    Site site = {.op = op_find(STR("aten::dropout")), .arg_count = 3, .ret_count = 1};
+    Tensor *steps_first;
+    IValue dropped;
+    TRY(tensor_contiguous(lane, *y, &steps_first));
+    Status status = site.op->fn(lane, &site, (IValue[]){value_tensor_take(steps_first), value_float(n->dropout), value_bool(true)}, &dropped);
+    tensor_release(steps_first);
+    TRY(status);
+    tensor_release(*y);
+    *y = dropped.as.tensor;
+    return ST_OK;
+}
+
 // All layers; *y, *h and *c are the caller's.
 static Status run_network(Lane *lane, Site *site, const Network *n, Tensor *input, LayerFn layer_fn, void *ctx, LayerResult *out)
 {
@@ -186,6 +202,8 @@ static Status run_network(Lane *lane, Site *site, const Network *n, Tensor *inpu
             status = store_state(lane, all.h, layer * n->directions, r.h);
         if (status == ST_OK && r.c)
             status = store_state(lane, all.c, layer * n->directions, r.c);
+        if (status == ST_OK && n->dropout > 0 && layer + 1 < n->layers)
+            status = drop_between(lane, n, &r.y);
         if (status == ST_OK) {
             tensor_release(x);
             x = tensor_retain(r.y);
@@ -209,14 +227,6 @@ static void give(const LayerResult *r, IValue *rets)
         rets[2] = value_tensor_take(r->c);
 }
 
-static Status refuse_dropout(const Network *n, const IValue *dropout, const IValue *train)
-{
-    if (train->as.b && arg_double(*dropout) > 0 && n->layers > 1)
-        return status_fail(ST_UNSUPPORTED, "dropout between the layers of a recurrent network in training mode is not supported: "
-                                           "save the model after model.eval()");
-    return ST_OK;
-}
-
 // lstm.input(input, hx[], params[], has_biases, num_layers, dropout, train, bidirectional, batch_first); the others have one hx.
 static Status op_rnn_input(Lane *lane, Site *site, const IValue *a, IValue *r)
 {
@@ -227,7 +237,7 @@ static Status op_rnn_input(Lane *lane, Site *site, const IValue *a, IValue *r)
         TRY(list_tensor(a[1].as.list, 1, &n.c0));
     }
     TRY(network_check(&n));
-    TRY(refuse_dropout(&n, &a[5], &a[6]));
+    n.dropout = a[6].as.b ? arg_double(a[5]) : 0;
     Tensor *x = arg_tensor(a[0]), *steps_first;
     if (x->view.ndim != 3)
         return op_raise("input must have 3 dimensions, got %d", x->view.ndim);
@@ -408,7 +418,7 @@ static Status op_rnn_data(Lane *lane, Site *site, const IValue *a, IValue *r)
         TRY(list_tensor(a[2].as.list, 1, &n.c0));
     }
     TRY(network_check(&n));
-    TRY(refuse_dropout(&n, &a[6], &a[7]));
+    n.dropout = a[7].as.b ? arg_double(a[6]) : 0;
     Tensor *data = arg_tensor(a[0]);
     if (data->view.ndim != 2)
         return op_raise("packed data must have 2 dimensions, got %d", data->view.ndim);

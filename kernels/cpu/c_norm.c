@@ -71,7 +71,7 @@ Status c_batch_norm_prepare(Kernel *k, const KernelContext *ctx, const void *par
     s->spatial = 1;
     for (int i = 2; i < x->ndim; i++)
         s->spatial *= x->size[i];
-    s->block = last || x->layout == LAYOUT_CHANNELS_LAST ? channels : x->layout == LAYOUT_BLOCK8 ? 8 : x->layout == LAYOUT_BLOCK16 ? 16 : 0;
+    s->block = last || x->layout == LAYOUT_CHANNELS_LAST ? channels : x->layout == LAYOUT_BLOCK8 ? 8 : x->layout == LAYOUT_BLOCK16 ? 16 : s->spatial == 1 ? channels : 0;
     if (s->block && channels % s->block)
         return ST_DECLINED;
     s->scale = operand_given(in, n_in, 1);
