@@ -212,7 +212,7 @@ static Condition emit_plain_condition(Emit *e, const Ast *a)
     return c;
 }
 
-Condition emit_condition(Emit *e, const Ast *a)
+static Condition any_condition(Emit *e, const Ast *a)
 {
     if (a->kind == AST_BINARY && (a->op == TOK_AND || a->op == TOK_OR))
         return emit_and_or(e, a);
@@ -226,6 +226,15 @@ Condition emit_condition(Emit *e, const Ast *a)
         return c;
     }
     return emit_plain_condition(e, a);
+}
+
+Condition emit_condition(Emit *e, const Ast *a)
+{
+    if (++e->p->depth > MAX_EMIT_DEPTH)
+        emit_fail(e, loc_of(a), "conditions are nested too deeply");
+    Condition c = any_condition(e, a);
+    e->p->depth--;
+    return c;
 }
 
 // ---- isinstance, hasattr ------------------------------------------------------------------------------------------

@@ -81,17 +81,22 @@ static Ast *parse_strings(Parser *p)
 {
     Arena *arena = p->lexer.failure->arena;
     Ast *a = ast_new(p, AST_STRING, p->token);
-    a->text = token_string(&p->lexer, p->token);
-    parser_advance(p);
-    while (p->token.kind == TOK_STRING) {
-        Str more = token_string(&p->lexer, p->token);
-        char *both = arena_alloc(arena, a->text.len + more.len + 1);
-        memcpy(both, a->text.ptr, a->text.len);
-        memcpy(both + a->text.len, more.ptr, more.len);
-        a->text = (Str){both, a->text.len + more.len};
+    Str *parts = NULL;
+    uint32_t count = 0;
+    size_t len = 0;
+    for (; p->token.kind == TOK_STRING; parser_advance(p)) {
+        Str part = token_string(&p->lexer, p->token);
+        ARENA_PUSH(arena, parts, count, part);
+        len += part.len;
         a->end = p->token.end;
-        parser_advance(p);
     }
+    a->text = parts[0];
+    if (count == 1)
+        return a;
+    char *all = arena_alloc(arena, len + 1);
+    a->text = (Str){all, len};
+    for (uint32_t i = 0; i < count; all += parts[i++].len)
+        memcpy(all, parts[i].ptr, parts[i].len);
     return a;
 }
 

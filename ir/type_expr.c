@@ -107,7 +107,7 @@ static const Type *subscripted_type(Program *p, const Source *source, const Ast 
     fail_at(&p->failure, source, a->start, ST_BAD_MODEL, "Unknown type constructor " STR_FMT, STR_ARG(name));
 }
 
-const Type *parse_type(Program *p, const Source *source, const Ast *a)
+static const Type *any_type(Program *p, const Source *source, const Ast *a)
 {
     switch (a->kind) {
     case AST_NAME: {
@@ -136,6 +136,15 @@ const Type *parse_type(Program *p, const Source *source, const Ast *a)
         break;
     }
     fail_at(&p->failure, source, a->start, ST_BAD_MODEL, "Subscripted type, name or None expected as a type");
+}
+
+const Type *parse_type(Program *p, const Source *source, const Ast *a)
+{
+    if (++p->depth > MAX_EMIT_DEPTH)
+        fail_at(&p->failure, source, a->start, ST_BAD_MODEL, "types are nested too deeply");
+    const Type *t = any_type(p, source, a);
+    p->depth--;
+    return t;
 }
 
 const Type *parse_type_text(Program *p, Str text)

@@ -172,7 +172,9 @@ static Status tensor_apart(Lane *lane, const Tensor *t, Tensor **out)
 }
 
 // Results that lie in memory which is about to get its former content back move to memory of their own.
-static Status detach(Lane *lane, IValue *v)
+static Status detach(Lane *lane, IValue *v);
+
+static Status detach_any(Lane *lane, IValue *v)
 {
     IValue *items = NULL;
     uint32_t count = 0;
@@ -209,6 +211,16 @@ static Status detach(Lane *lane, IValue *v)
     for (uint32_t k = 0; k < count; k++)
         TRY(detach(lane, &items[k]));
     return ST_OK;
+}
+
+static Status detach(Lane *lane, IValue *v)
+{
+    if (v->tag < TAG_FIRST_COUNTED)
+        return ST_OK;
+    TRY(value_enter());
+    Status status = detach_any(lane, v);
+    value_leave();
+    return status;
 }
 
 static Status run_method(Instance *i, IValue *args, uint32_t count, IValue *result)

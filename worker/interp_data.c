@@ -193,7 +193,7 @@ static bool dict_has_type(const DictObj *d, const Type *type)
     return (!dict_key_type(d) || same_type(dict_key_type(d), type->elem[0])) && (!dict_value_type(d) || same_type(dict_value_type(d), type->elem[1]));
 }
 
-bool value_has_type(IValue v, const Type *t)
+static bool has_type(IValue v, const Type *t)
 {
     switch (t->kind) {
     case TYPE_ANY: return true;
@@ -228,9 +228,20 @@ bool value_has_type(IValue v, const Type *t)
     }
 }
 
+bool value_has_type(IValue v, const Type *t)
+{
+    if (value_enter() != ST_OK) {
+        status_clear();
+        return false;
+    }
+    bool has = has_type(v, t);
+    value_leave();
+    return has;
+}
+
 // ---- layouts
 
-Status value_make_plain(Lane *lane, IValue v)
+static Status make_plain(Lane *lane, IValue v)
 {
     const IValue *items = NULL;
     uint32_t count = 0;
@@ -256,4 +267,14 @@ Status value_make_plain(Lane *lane, IValue v)
         if (items[i].tag >= TAG_FIRST_COUNTED)
             TRY(value_make_plain(lane, items[i]));
     return ST_OK;
+}
+
+Status value_make_plain(Lane *lane, IValue v)
+{
+    if (v.tag < TAG_FIRST_COUNTED)
+        return ST_OK;
+    TRY(value_enter());
+    Status status = make_plain(lane, v);
+    value_leave();
+    return status;
 }

@@ -236,7 +236,7 @@ static Str last_atom(Str name)
     return (Str){name.ptr + at, name.len - at};
 }
 
-void value_print(Buf *out, IValue v)
+static void print_any(Buf *out, IValue v)
 {
     switch ((ValueTag)v.tag) {
     case TAG_NONE: buf_z(out, "None"); break;
@@ -257,4 +257,15 @@ void value_print(Buf *out, IValue v)
     case TAG_FUTURE: buf_z(out, "Future"); break;
     case TAG_GENERATOR: buf_z(out, "Generator"); break;
     }
+}
+
+void value_print(Buf *out, IValue v)
+{
+    if (value_enter() != ST_OK) {
+        status_clear();
+        buf_z(out, "...");
+        return;
+    }
+    print_any(out, v);
+    value_leave();
 }

@@ -24,7 +24,19 @@ static void release_all(const IValue *items, uint32_t count)
         value_release(items[i]);
 }
 
-void value_free(IValue v)
+static _Thread_local int depth;
+
+Status value_enter(void)
+{
+    if (depth >= VALUE_DEPTH)
+        return status_fail(ST_RAISED, "values are nested too deeply (limit %d)", VALUE_DEPTH);
+    depth++;
+    return ST_OK;
+}
+
+void value_leave(void) { depth--; }
+
+static void free_now(IValue v)
 {
     switch ((ValueTag)v.tag) {
     case TAG_TENSOR: tensor_free(v.as.tensor); return;
@@ -40,6 +52,39 @@ void value_free(IValue v)
     default: break; // STR, COMPLEX, GENERATOR: one block
     }
     free(v.as.obj);
+}
+
+// What lies deep inside the value that is being freed waits until that is done.
+static _Thread_local struct { IValue *items; size_t count, capacity; int depth; } waiting;
+
+static bool wait_to_be_freed(IValue v)
+{
+    if (waiting.count == waiting.capacity) {
+        size_t capacity = waiting.capacity ? 2 * waiting.capacity : 64;
+        IValue *items = realloc(waiting.items, capacity * sizeof *items);
+        if (!items)
+            return false;
+        waiting.items = items;
+        waiting.capacity = capacity;
+    }
+    waiting.items[waiting.count++] = v;
+    return true;
+}
+
+void value_free(IValue v)
+{
+    if (waiting.depth >= VALUE_DEPTH && wait_to_be_freed(v))
+        return;
+    waiting.depth++;
+    free_now(v);
+    while (waiting.depth == 1 && waiting.count)
+        free_now(waiting.items[--waiting.count]);
+    waiting.depth--;
+    if (waiting.depth == 0 && waiting.items) {
+        free(waiting.items);
+        waiting.items = NULL;
+        waiting.capacity = 0;
+    }
 }
 
 Status value_str(Str s, IValue *out)
@@ -219,7 +264,7 @@ static bool complex_equals(const ComplexObj *c, IValue number)
     return is_number(number) && c->im == 0 && c->re == as_double(number);
 }
 
-bool value_equal(IValue a, IValue b)
+static bool same_content(IValue a, IValue b)
 {
     if (a.tag != b.tag) {
         if (is_number(a) && is_number(b))
@@ -244,6 +289,19 @@ bool value_equal(IValue a, IValue b)
     case TAG_ENUM: return a.as.enumeration->cls == b.as.enumeration->cls && str_eq(a.as.enumeration->name, b.as.enumeration->name);
     default: return a.as.obj == b.as.obj;
     }
+}
+
+bool value_equal(IValue a, IValue b)
+{
+    if (a.tag < TAG_FIRST_COUNTED)
+        return same_content(a, b);
+    if (value_enter() != ST_OK) {
+        status_clear();
+        return false;
+    }
+    bool same = same_content(a, b);
+    value_leave();
+    return same;
 }
 
 // As IValue::is of PyTorch: counted values by identity, the others (and None against anything) by value.

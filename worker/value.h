@@ -165,6 +165,12 @@ const Type *dict_value_type(const DictObj *d);
 
 static inline Str str_of_value(IValue v) { return (Str){v.as.str->bytes, v.as.str->len}; }
 
+// Recursion over values: a program can nest lists of Any as deeply as it likes, or put one into itself. value_enter fails
+// (ST_RAISED) at VALUE_DEPTH; each success is followed by value_leave. value_free needs none: it never recurses deeply.
+enum { VALUE_DEPTH = 500 };
+Status value_enter(void);
+void value_leave(void);
+
 // `==` of the language on anything but tensors; identity for `is`.
 bool value_equal(IValue a, IValue b);
 bool value_is(IValue a, IValue b);

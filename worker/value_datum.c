@@ -503,7 +503,7 @@ static Str device_text(Device d)
     return d.kind == DEVICE_CUDA ? STR("cuda") : d.kind == DEVICE_META ? STR("meta") : STR("cpu");
 }
 
-Status value_to_datum(Arena *arena, IValue v, Datum **out)
+static Status to_datum(Arena *arena, IValue v, Datum **out)
 {
     switch ((ValueTag)v.tag) {
     case TAG_NONE: *out = &datum_none; return ST_OK;
@@ -537,4 +537,12 @@ Status value_to_datum(Arena *arena, IValue v, Datum **out)
     default: return status_fail(ST_DECLINED, "a value of tag %d is not data", v.tag);
     }
     return *out ? ST_OK : ST_MEMORY;
+}
+
+Status value_to_datum(Arena *arena, IValue v, Datum **out)
+{
+    TRY(value_enter());
+    Status status = to_datum(arena, v, out);
+    value_leave();
+    return status;
 }
