@@ -84,7 +84,7 @@ def ask_torch(path, method, saved_as=None):
             if isinstance(e, UnicodeDecodeError) or "INTERNAL ASSERT" in str(e):
                 return Outcome("crashed", str(e))
             text = last_line(str(e))
-            named = re.match(r"[\w.]+: ", text)
+            named = re.match(r"[\w.]+:( |$)", text)
             return Outcome("raised", text if named else "RuntimeError: " + text, out.getvalue())
     return Outcome("value", "", out.getvalue(), value)
 
@@ -141,7 +141,7 @@ def ask_tsbatch(runner, path, method, unoptimised=False):
 # ---- comparing
 
 ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
-MINUS_ZERO = re.compile(r"-(?=0(?![.\d]*[1-9x]))")  # which of two zeros min gives depends on PyTorch's vector length
+MINUS_ZERO = re.compile(r"-(?=nan|0(?![.\d]*[1-9x]))")  # signs of nan, and of zeros that min and max choose, depend on vector length
 NUMBER = re.compile(r"-?(?:\d+\.?\d*(?:e[-+]?\d+)?|inf|nan)")
 
 
