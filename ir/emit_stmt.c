@@ -219,7 +219,10 @@ static void emit_raise(Emit *e, const Ast *stmt)
         message = emit_str(e, STR(""), loc);
     else
         emit_fail(e, loc, "exceptions must derive from BaseException");
-    emit_op(e, loc, "prim::RaiseException", &message, 1);
+    Value *args[] = {message, NULL};
+    if (!str_is(s->name, "AssertionError"))
+        args[1] = emit_str(e, arena_printf(e->arena, "builtins." STR_FMT, STR_ARG(s->name)), loc);
+    emit_op(e, loc, "prim::RaiseException", args, args[1] ? 2 : 1);
     mark_exit(e, e->frame->block);
 }
 

@@ -530,7 +530,9 @@ static Sugar *call_print(Emit *e, Loc loc, Actual *args, uint32_t count)
 
 static Sugar *call_exception(Emit *e, const Sugar *s, Loc loc, Actual *args, uint32_t count)
 {
-    Value *message = emit_str(e, arena_printf(e->arena, STR_FMT ": ", STR_ARG(s->name)), loc);
+    // AssertionError is all that printed code raises by name; hand-written code may name others, which keep their class.
+    bool asserts = str_is(s->name, "AssertionError");
+    Value *message = emit_str(e, asserts ? STR("AssertionError: ") : STR(""), loc);
     for (uint32_t i = 0; i < count; i++) {
         Value *v = actual_value(e, &args[i]);
         if (v->type->kind != TYPE_STR)
@@ -539,6 +541,7 @@ static Sugar *call_exception(Emit *e, const Sugar *s, Loc loc, Actual *args, uin
     }
     Sugar *out = sugar_new(e, SUGAR_EXCEPTION_MESSAGE);
     out->value = message;
+    out->name = s->name;
     return out;
 }
 
