@@ -279,6 +279,26 @@ static Status as_matrices(Lane *lane, Tensor *a, const int *order_a, Tensor *b, 
     return s;
 }
 
+static bool any_of(const bool *marked, int n)
+{
+    bool any = false;
+    for (int i = 0; i < n; i++)
+        any = any || marked[i];
+    return any;
+}
+
+// Sums of integers are int64. Takes *t.
+static Status widen(Lane *lane, Tensor **t)
+{
+    Tensor *wide;
+    if (dtype_category(tensor_dtype(*t)) > DT_INTEGRAL || tensor_dtype(*t) == DT_I64)
+        return ST_OK;
+    TRY(tensor_to_dtype(lane, *t, DT_I64, &wide));
+    tensor_release(*t);
+    *t = wide;
+    return ST_OK;
+}
+
 // *a = *a times b, summed over the marked labels. b is taken.
 static Status multiply(Lane *lane, Site *site, Tensor **a, Tensor *b, const bool *marked)
 {
@@ -291,7 +311,12 @@ static Status multiply(Lane *lane, Site *site, Tensor **a, Tensor *b, const bool
         only_a[i] = marked[i] && in_a && !in_b;
         only_b[i] = marked[i] && in_b && !in_a;
     }
-    Status s = sum_over(lane, site, a, only_a);
+    bool sums = any_of(only_a, ndim) || any_of(only_b, ndim) || tensor_dtype(*a) != tensor_dtype(b);
+    Status s = sums ? widen(lane, a) : ST_OK;
+    if (s == ST_OK && sums)
+        s = widen(lane, &b);
+    if (s == ST_OK)
+        s = sum_over(lane, site, a, only_a);
     if (s == ST_OK)
         s = sum_over(lane, site, &b, only_b);
     for (int i = 0; i < ndim && s == ST_OK; i++) {
@@ -340,7 +365,14 @@ static Status einsum(Lane *lane, Site *site, const Equation *e, const Labels *l,
     TRY(operand_view(lane, &e->in[0], l, operands->items[0].as.tensor, &acc));
     for (int i = 0; i < l->count; i++)
         marked[i] = i >= l->kept && l->last_use[i] == 0;
-    Status s = sum_over(lane, site, &acc, marked);
+    Status s = ST_OK;
+    bool sums = e->operands == 1 && l->kept < l->count;
+    for (int i = 0; i < l->count; i++)
+        sums = sums || (marked[i] && acc->view.size[i] != 1);
+    if (sums)
+        s = widen(lane, &acc);
+    if (s == ST_OK)
+        s = sum_over(lane, site, &acc, marked);
     for (int o = 1; o < e->operands && s == ST_OK; o++) {
         for (int i = 0; i < l->count; i++)
             marked[i] = i >= l->kept && l->last_use[i] == o;

@@ -450,7 +450,7 @@ const OpBinding OPS_INDEX[] = {
     ROW("sort", op_sort) ROW("sort.stable", op_sort)
     ROW("argsort", op_argsort) ROW("argsort.stable", op_argsort) ROW("msort", op_msort)
     ROW("topk", op_topk) ROW("kthvalue", op_kthvalue) ROW("median", op_median) ROW("median.dim", op_median)
-    ROW("_unique2", op_unique) ROW("unique_consecutive", op_unique_consecutive)
+    ROW("_unique2", op_unique)
     ROW("searchsorted.Tensor", op_searchsorted) ROW("searchsorted.Scalar", op_searchsorted)
     ROW("bucketize.Tensor", op_bucketize) ROW("bucketize.Scalar", op_bucketize)
     ROW("bincount", op_bincount)

@@ -316,8 +316,6 @@ OP_FN(op_unique_consecutive)
 {
     (void)site;
     IValue made[3];
-    if (!arg_is_none(args[3]) && args[0].as.tensor->view.ndim != 1)
-        return status_fail(ST_UNSUPPORTED, "aten::unique_consecutive: dim is supported for one-dimensional tensors only");
     TRY(unique_flat(lane, args[0].as.tensor, false, made));
     TRY(drop_unasked(lane, args[1].as.b, args[2].as.b, made));
     memcpy(rets, made, sizeof made);
