@@ -64,8 +64,9 @@ Status quant_call(Lane *lane, Site *site, int slot, const char *name, int n, con
 
 // ---- calling the operator's own function with other arguments
 
-// Dequantised; the distance from the zero point, or the integer itself, as float32; the integers.
-typedef enum As { AS_NUMBERS, AS_WHOLE, AS_RAW, AS_INTEGERS } As;
+// Dequantised; the distance from the zero point, or the integer itself, as float32; the integers. AS_ROUNDED: as AS_RAW, but
+// the result is rounded before the zero point is taken off.
+typedef enum As { AS_NUMBERS, AS_WHOLE, AS_RAW, AS_ROUNDED, AS_INTEGERS } As;
 
 static Status whole(Lane *lane, Tensor *t, bool raw, Tensor **out)
 {
@@ -107,7 +108,7 @@ static Status change(Lane *lane, IValue v, As as, IValue *out)
         return ST_OK;
     }
     Tensor *t;
-    TRY((as == AS_NUMBERS ? tensor_dequantise : as == AS_WHOLE ? distance : as == AS_RAW ? raw_integer : tensor_int_view)(lane, v.as.tensor, &t));
+    TRY((as == AS_NUMBERS ? tensor_dequantise : as == AS_WHOLE ? distance : as == AS_RAW || as == AS_ROUNDED ? raw_integer : tensor_int_view)(lane, v.as.tensor, &t));
     *out = value_tensor_take(t);
     return ST_OK;
 }
@@ -154,7 +155,7 @@ static Status requantise(Lane *lane, IValue *ret, DType dtype, Quant *q, As as)
     Tensor *t = ret->as.tensor, *made;
     if (as == AS_INTEGERS) {
         TRY(tensor_quant_view(lane, t, dtype, q, &made));
-    } else if (as == AS_WHOLE || as == AS_RAW) {
+    } else if (as == AS_WHOLE || as == AS_RAW || as == AS_ROUNDED) {
         if (as == AS_RAW) { // PyTorch subtracts the zero point from what it interpolated
             TRY(tensor_make_plain(lane, t));
             if (!view_is_dense(&t->view))
@@ -164,6 +165,7 @@ static Status requantise(Lane *lane, IValue *ret, DType dtype, Quant *q, As as)
         }
         Quant unit = *q;
         unit.scale = 1;
+        unit.zero_point = as == AS_ROUNDED ? 0 : q->zero_point;
         unit.refs = 2; // it stays ours
         TRY(tensor_quantise(lane, t, dtype, &unit, &made));
         made->quant = quant_retain(q);
@@ -204,6 +206,32 @@ OP_FN(op_max_pool)
     return ST_OK;
 }
 OP_FN(plain_result) { return call_changed(lane, site, args, AS_NUMBERS, rets); }
+
+// Are these the last dimensions of a tensor in one piece? None and an empty list are all of them.
+static bool reduces_rows(const Tensor *t, IValue dims)
+{
+    int64_t dim[VIEW_MAX_DIMS];
+    int n = 0, first = t->view.ndim;
+    uint32_t seen = 0;
+    if (!tensor_is_contiguous(t) || (dims.tag == TAG_LIST && arg_ints(dims, dim, VIEW_MAX_DIMS, &n) != ST_OK))
+        return false;
+    for (int i = 0; i < n; i++) {
+        int64_t d = dim[i] < 0 ? dim[i] + t->view.ndim : dim[i];
+        if (d < 0 || d >= t->view.ndim)
+            return false;
+        seen |= 1u << d;
+        first = d < first ? (int)d : first;
+    }
+    return n == 0 || seen == (1u << t->view.ndim) - (1u << first);
+}
+
+// PyTorch averages rows that lie in one piece in their integers, and others as numbers; halves are rounded differently.
+OP_FN(op_mean) // self, dim, keepdim, dtype; or self, dtype
+{
+    const Tensor *t = args[0].as.tensor;
+    bool whole = site->arg_count < 3, raw = quant_is_per_tensor(t->quant) && t->view.ndim && reduces_rows(t, whole ? value_none() : args[1]);
+    return through(lane, site, args, rets, raw ? AS_ROUNDED : AS_NUMBERS);
+}
 
 // ---- functions of one variable
 
@@ -491,7 +519,7 @@ static const OnQuant on_quant[] = {
     {"aten::upsample_nearest3d", on_whole}, {"aten::upsample_nearest3d.vec", on_whole}, {"aten::_upsample_nearest_exact2d", on_whole},
     {"aten::_upsample_nearest_exact2d.vec", on_whole}, {"aten::upsample_bilinear2d", on_raw}, {"aten::upsample_bilinear2d.vec", on_raw},
     // numbers
-    {"aten::mean", on_numbers}, {"aten::mean.dim", on_numbers}, {"aten::std.dim", on_numbers}, {"aten::constant_pad_nd", on_numbers},
+    {"aten::mean", op_mean}, {"aten::mean.dim", op_mean}, {"aten::std.dim", on_numbers}, {"aten::constant_pad_nd", on_numbers},
     {"aten::pad", on_numbers}, {"aten::masked_fill.Scalar", on_numbers}, {"aten::prelu", on_numbers}, {"aten::_prelu_kernel", on_numbers},
     {"aten::relu", op_relu}, {"aten::relu_", op_relu_}, {"aten::relu6", op_relu6}, {"aten::relu6_", op_relu6_}, {"aten::clamp", op_clamp},
     {"aten::clamp_", op_clamp_}, {"aten::hardtanh", op_clamp}, {"aten::hardtanh_", op_clamp_}, {"aten::clamp_min", op_clamp_min},
