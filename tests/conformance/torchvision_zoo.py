@@ -1,7 +1,8 @@
 """Every model of torchvision.models.list_models() as cases of zoo.py: small images, seeded weights, statistics as measured.
 
-Families: classification, segmentation, detection, video, flow, quantizable (quantize=False).
+Families: classification, segmentation, detection, video, flow, quantizable (quantize=False), int8 (those, quantised).
 """
+import copy
 import dataclasses
 import functools
 import inspect
@@ -9,6 +10,7 @@ import re
 import unittest.mock
 
 import torch
+import torch.ao.quantization
 import torchvision
 from torch import nn
 
@@ -177,8 +179,30 @@ def detection(name):
     return zoo.Case(model, {"images": pictures}, "scripted", listed=True, strict_limit=True, detections=True)
 
 
+# ---- int8
+
+ENGINES = "fbgemm", "onednn", "qnnpack"  # the first that PyTorch was built with
+
+
+def int8(name):
+    """Post-training static quantisation as torchvision does it, of weights that are worth quantising."""
+    engine = next(e for e in ENGINES if e in torch.backends.quantized.supported_engines)
+    torch.backends.quantized.engine = engine
+    case = batched(name)
+    module = copy.deepcopy(case.module)
+    module.fuse_model(is_qat=False)
+    module.qconfig = torch.ao.quantization.get_default_qconfig(engine)
+    torch.ao.quantization.prepare(module, inplace=True)
+    x = case.inputs["x"]
+    with torch.no_grad():
+        module(images(8, *x.shape[1:]))
+        module(x)
+    torch.ao.quantization.convert(module, inplace=True)
+    return dataclasses.replace(case, module=module, floating=case.module)
+
+
 BUILD = {"flow": flow, "detection": detection}
-FAMILIES = "classification segmentation detection video flow quantizable".split()
+FAMILIES = "classification segmentation detection video flow quantizable int8".split()
 
 
 @functools.lru_cache(maxsize=1)
@@ -186,8 +210,13 @@ def model(name):
     return BUILD.get(family(name), batched)(name)
 
 
-def build(name, kind):
-    case = model(name)
+@functools.lru_cache(maxsize=1)
+def int8_model(name):
+    return int8(name)
+
+
+def build(name, kind, made=model):
+    case = made(name)
     if kind == "traced" and case.listed:
         inputs = {"image": case.inputs["images"]}
         return dataclasses.replace(case, kind=kind, module=Tuple(case.module).eval(), inputs=inputs, listed=False, per_sample=True)
@@ -198,3 +227,6 @@ def cases():
     for name in names():
         for kind in "scripted", "traced":
             yield family(name), f"{name}/{kind}", functools.partial(build, name, kind)
+    for name in names():
+        for kind in ("scripted", "traced") if family(name) == "quantizable" else ():
+            yield "int8", f"{name}.int8/{kind}", functools.partial(build, name, kind, int8_model)

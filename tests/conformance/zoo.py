@@ -29,6 +29,7 @@ class Case:
     detections: bool = False     # each sample's results are boxes, labels, scores …: the same ones must be found
     dicts: bool = False          # the result is a dict, which tracing must be told to accept
     computed: dict = dataclasses.field(default_factory=dict) # what float64 gave, shared by the kinds of one model
+    floating: nn.Module = None   # of an int8 module: what it approximates
     exactly: object = contextlib.nullcontext # context in which the module computes in float64
     strict_limit: bool = False   # 1e-5 from float64, or 1e-4 where PyTorch's float32 is not within 1e-5 either
 
