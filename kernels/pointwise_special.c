@@ -80,8 +80,6 @@
     UNARY(T, S, k0e, special_k0e(x))                                                                                   \
     UNARY(T, S, k1, special_k1(x))                                                                                     \
     UNARY(T, S, k1e, special_k1e(x))                                                                                   \
-    UNARY(T, S, j0, special_j0(x))                                                                                     \
-    UNARY(T, S, j1, special_j1(x))                                                                                     \
     UNARY(T, S, y0, special_y0(x))                                                                                     \
     UNARY(T, S, y1, special_y1(x))                                                                                     \
     UNARY(T, S, spherical_j0, special_spherical_j0(x))                                                                 \
@@ -104,10 +102,9 @@
 
 #define TABLE(S)                                                                                                       \
     {                                                                                                                  \
-        [PW_K0] = S##_k0, [PW_K0E] = S##_k0e, [PW_K1] = S##_k1, [PW_K1E] = S##_k1e, [PW_BESSEL_J0] = S##_j0,           \
-        [PW_BESSEL_J1] = S##_j1, [PW_BESSEL_Y0] = S##_y0, [PW_BESSEL_Y1] = S##_y1,                                     \
-        [PW_SPHERICAL_J0] = S##_spherical_j0, [PW_AIRY_AI] = S##_airy_ai, [PW_ERFINV] = S##_erfinv,                    \
-        [PW_DIGAMMA] = S##_digamma, [PW_LOG_NDTR] = S##_log_ndtr, [PW_ERFCX] = S##_erfcx,                              \
+        [PW_K0] = S##_k0, [PW_K0E] = S##_k0e, [PW_K1] = S##_k1, [PW_K1E] = S##_k1e, [PW_BESSEL_Y0] = S##_y0,           \
+        [PW_BESSEL_Y1] = S##_y1, [PW_SPHERICAL_J0] = S##_spherical_j0, [PW_AIRY_AI] = S##_airy_ai,                     \
+        [PW_ERFINV] = S##_erfinv, [PW_DIGAMMA] = S##_digamma, [PW_LOG_NDTR] = S##_log_ndtr, [PW_ERFCX] = S##_erfcx,    \
         [PW_MVLGAMMA] = S##_mvlgamma, [PW_ZETA] = S##_zeta, [PW_IGAMMA] = S##_igamma, [PW_IGAMMAC] = S##_igammac,      \
         [PW_CHEBYSHEV_T] = S##_chebyshev_t, [PW_CHEBYSHEV_U] = S##_chebyshev_u, [PW_CHEBYSHEV_V] = S##_chebyshev_v,    \
         [PW_CHEBYSHEV_W] = S##_chebyshev_w, [PW_SHIFTED_CHEBYSHEV_T] = S##_shifted_t,                                  \

@@ -12,8 +12,6 @@ double special_k0(double x);
 double special_k0e(double x); // exp(x) K0(x)
 double special_k1(double x);
 double special_k1e(double x);
-double special_j0(double x);
-double special_j1(double x);
 double special_y0(double x);
 double special_y1(double x);
 double special_spherical_j0(double x); // sin(x) / x

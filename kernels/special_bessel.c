@@ -1,5 +1,5 @@
 // Bessel, modified Bessel and Airy functions: Chebyshev series fitted for this program in 40 digits (the comment on
-// each says of what, over which interval), and the C library's j0, j1, y0, y1.
+// each says of what, over which interval), and the C library's y0 and y1.
 #include "kernels/special.h"
 #include "kernels/special_tables.h"
 
@@ -111,15 +111,6 @@ double special_k1e(double x)
 {
     NOT_POSITIVE(x, INFINITY);
     return x <= 2 ? exp(x) * k1_near(x) : k1_far(x);
-}
-
-double special_j0(double x)
-{
-    return j0(x);
-}
-double special_j1(double x)
-{
-    return j1(x);
 }
 
 double special_y0(double x)

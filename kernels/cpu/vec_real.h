@@ -127,6 +127,35 @@ static inline V vi1e(V x)
     return select(x < 0, -y, y);
 }
 
+// 1 + q / (1 (1 + n)) (1 + q / (2 (2 + n)) (1 + …)): the power series of Jn, up to |q| = 1.
+#define vpowers FN(vpowers)
+static inline V vpowers(V q, int n)
+{
+    V sum = splat(1);
+    for (int k = sizeof(T) == 4 ? 6 : 11; k > 0; k--)
+        sum = 1 + q * (T)(1.0 / (k * (k + n))) * sum;
+    return sum;
+}
+
+// J0 and J1. The phases x - pi/4 and x - 3 pi/4 are taken apart, so that they are not rounded.
+#define vj0 FN(vj0)
+#define vj1 FN(vj1)
+static inline V vj0(V x)
+{
+    V a = vabs(x), z = 1 / a, c = SL(cos, u10)(a), s = SL(sin, u10)(a), t = z * z * 128 - 1;
+    V far = (vseries(J0_P, TERMS(J0_P), t) * (c + s) - vseries(J0_Q, TERMS(J0_Q), t) * z * (s - c)) / vsqrt(a * (T)3.14159265358979323846);
+    V y = select(a <= 8, vseries(J0_NEAR, TERMS(J0_NEAR), a * a * (T)0.03125 - 1), far);
+    return select(a < 2, vpowers(a * a * (T)-0.25, 0), y);
+}
+static inline V vj1(V x)
+{
+    V a = vabs(x), z = 1 / a, c = SL(cos, u10)(a), s = SL(sin, u10)(a), t = z * z * 128 - 1;
+    V far = (vseries(J1_P, TERMS(J1_P), t) * (s - c) + vseries(J1_Q, TERMS(J1_Q), t) * z * (c + s)) / vsqrt(a * (T)3.14159265358979323846);
+    V y = select(a <= 8, vseries(J1_NEAR, TERMS(J1_NEAR), a * a * (T)0.03125 - 1) * a, far);
+    y = select(a < 2, vpowers(a * a * (T)-0.25, 1) * a * (T)0.5, y);
+    return select(x < 0, -y, y);
+}
+
 // The second derivative of log gamma: recurrence, asymptotic series, and reflection left of 0.5.
 #define vtrigamma FN(vtrigamma)
 static inline V vtrigamma(V x)
@@ -357,6 +386,8 @@ UNARY(i0, NONE, SL(exp, u10)(vabs(x)) * vi0e(x))
 UNARY(i0e, NONE, vi0e(x))
 UNARY(i1, NONE, SL(exp, u10)(vabs(x)) * vi1e(x))
 UNARY(i1e, NONE, vi1e(x))
+UNARY(bessel_j0, NONE, vj0(x))
+UNARY(bessel_j1, NONE, vj1(x))
 UNARY(trigamma, NONE, vtrigamma(x))
 UNARY(ndtri, NONE, ({
           V y = vndtri(x);
@@ -518,7 +549,7 @@ EXTREME(min, <)
     X(LOGICAL_OR, logical_or) X(LOGICAL_XOR, logical_xor) X(HYPOT, hypot) X(COPYSIGN, copysign) X(PRELU, prelu)        \
     X(FMOD, fmod) X(REMAINDER, remainder) X(DIV_FLOOR, div_floor) X(LOGADDEXP, logaddexp) X(LOGADDEXP2, logaddexp2)    \
     X(XLOGY, xlogy) X(XLOG1PY, xlog1py) X(NEXTAFTER, nextafter) X(SINC, sinc) X(ENTR, entr) X(NDTR, ndtr)              \
-    X(I0, i0) X(I0E, i0e) X(I1, i1) X(I1E, i1e) X(POLYGAMMA, polygamma) X(NDTRI, ndtri)                                \
+    X(I0, i0) X(I0E, i0e) X(I1, i1) X(I1E, i1e) X(POLYGAMMA, polygamma) X(NDTRI, ndtri) X(BESSEL_J0, bessel_j0) X(BESSEL_J1, bessel_j1)                                \
     X(ANGLE, angle) X(CONJ, same) X(REAL, same) X(HEAVISIDE, heaviside)                                                \
     X(GLU, glu) X(LERP, lerp) X(ADDCMUL, addcmul) X(ADDCDIV, addcdiv) X(CLAMP_TENSOR, clamp_tensor)
 
@@ -542,6 +573,9 @@ EXTREME(min, <)
 #undef verf
 #undef vseries
 #undef vi0e
+#undef vpowers
+#undef vj0
+#undef vj1
 #undef vi1e
 #undef vtrigamma
 #undef vndtri
