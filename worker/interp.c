@@ -280,8 +280,13 @@ static uint64_t now_ns(void)
 
 static Status run_profiled(Lane *lane, Site *site, OpFn fn, const IValue *args, IValue *rets)
 {
+    lane->kernel = NULL;
+    lane->flops = 0;
     uint64_t start = now_ns();
     Status status = fn(lane, site, args, rets);
+    site->profile.flops += lane->flops;
+    if (lane->kernel)
+        site->profile.kernel = lane->kernel;
     site->profile.nanoseconds += now_ns() - start;
     site->profile.calls++;
     return status;

@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 // Counters of one operator site, for --profile.
-typedef struct SiteProfile { uint64_t calls, nanoseconds; double flops; } SiteProfile;
+typedef struct SiteProfile { uint64_t calls, nanoseconds; double flops; const char *kernel; } SiteProfile;
 
 // The inline cache of one operator site in one lane. What it keeps is the operator's business: an operator that prepares
 // kernels keeps them here, keyed by the signatures it saw last (SITE_WAYS most recent).
@@ -36,6 +36,8 @@ typedef struct Lane {
     FILE *print_to;               // where prim::Print writes
     void *scratch;                // kernels' scratch, grows to the largest
     size_t scratch_size;
+    const char *kernel;           // variant that ran last and operations counted, for --profile
+    double flops;
     bool warned;
     // a.__lt__(b) of objects, while a machine runs.
     Status (*less)(void *machine, IValue a, IValue b, bool *out);

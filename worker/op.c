@@ -190,18 +190,21 @@ static Status find_kernel(Lane *lane, Site *site, const KernelOp *op, const void
     return status == ST_RAISED ? op_raise("%s", status_message()) : status;
 }
 
-static Status run_kernel(Lane *lane, Site *site, const Kernel *k, const View *in, const View *out)
+static Status run_kernel(Lane *lane, const Kernel *k, const View *in, const View *out)
 {
     void *scratch = NULL;
     if (k->scratch_bytes && !(scratch = lane_scratch(lane, k->scratch_bytes)))
         return ST_MEMORY;
-    site->profile.flops += k->flops;
+    lane->kernel = k->variant->name;
+    lane->flops += k->flops;
     Status status = k->variant->run(k, in, out, scratch, NULL);
     return status == ST_RAISED ? op_raise("%s", status_message()) : status; // kernels know no Python classes
 }
 
 const char *site_variant(const Site *site)
 {
+    if (site->profile.kernel)
+        return site->profile.kernel; // perhaps of a step within the operator
     return site->cache && site->cache->count ? site->cache->ways[0]->kernel.variant->name : NULL;
 }
 
@@ -248,7 +251,7 @@ Status kernel_call(Lane *lane, Site *site, const KernelOp *op, const void *param
         view_assign(&out_views[count], &made[count]->view);
     }
     if (status == ST_OK)
-        status = run_kernel(lane, site, k, in_views, out_views);
+        status = run_kernel(lane, k, in_views, out_views);
     int kept = status == ST_OK ? n_out : 0;
     for (int i = kept; i < count; i++)
         tensor_release(made[i]);
@@ -297,7 +300,7 @@ Status kernel_call_into(Lane *lane, Site *site, const KernelOp *op, const void *
             view_assign(&out_views[i], &temporary[i]->view);
     }
     if (status == ST_OK)
-        status = run_kernel(lane, site, k, in_views, out_views);
+        status = run_kernel(lane, k, in_views, out_views);
     for (int i = 0; i < n_out && status == ST_OK; i++)
         if (temporary[i])
             status = tensor_copy_into(lane, out[i], temporary[i]);

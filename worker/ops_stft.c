@@ -161,7 +161,6 @@ static Status stft(Lane *lane, Site *site, IValue self, Stft *a, const char *pad
     if (q.status == ST_OK) {
         q.status = frames(&q, &inner, x, a, real, &out);
         site->cache = inner.cache;
-        site->profile.flops += inner.profile.flops;
     }
     IValue result = none;
     if (q.status == ST_OK)

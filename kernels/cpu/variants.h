@@ -18,6 +18,7 @@ KERNEL_VARIANT(blas_matmul);
 KERNEL_VARIANT(fftw_fft);
 KERNEL_VARIANT(ref_fft);
 KERNEL_VARIANT(blas_linear);
+KERNEL_VARIANT(gemm_rnn);
 KERNEL_VARIANT(ref_rnn);
 KERNEL_VARIANT(c_depthwise);
 KERNEL_VARIANT(gemm_conv);

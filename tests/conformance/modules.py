@@ -6,7 +6,8 @@ A module is held by an outer one whose method gives the result and, in training,
 Results must have PyTorch's dtype and shape; values are compared as opdb.py compares them. What neither scripts nor traces
 counts as unscripted.
 
-usage: modules.py RUNNER [NAME ...] [--samples N] [--jobs N] [--keep DIR] [-v]
+usage: modules.py RUNNER [--classes NAME ...] [--own] [--samples N] [--jobs N] [--keep DIR] [-v]
+  --classes     only classes whose name contains one of these
 exit code 1 when a result is wrong, or when something crashed
 """
 import argparse
@@ -324,7 +325,7 @@ def run_class(job):
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("runner")
-    p.add_argument("names", nargs="*")
+    p.add_argument("--classes", nargs="+", default=[])
     p.add_argument("--samples", type=int, help="of each class and mode of PyTorch's table (default: all)")
     p.add_argument("--own", action="store_true", help="only the table in this file")
     p.add_argument("--jobs", type=int, default=1)
@@ -334,7 +335,7 @@ def main():
     classes = {r[0].__name__ for r in rows()}
     if not options.own:
         classes |= {r[0].__name__ for r in from_pytorch(False, 1)}
-    jobs = [(c, options) for c in sorted(classes) if not options.names or any(n in c for n in options.names)]
+    jobs = [(c, options) for c in sorted(classes) if not options.classes or any(n in c for n in options.classes)]
     totals = collections.Counter()
     with multiprocessing.Pool(options.jobs, maxtasksperchild=30) as pool:
         for name, counts, wrong in pool.imap_unordered(run_class, jobs):

@@ -115,7 +115,7 @@ static void check_pytorch(int mode, const double *y, const double *h, const doub
     RnnParams p = {.mode = mode, .directions = 2};
     Operands o = operands(DT_F64, &p, 4, 2, 3, 2);
     View out[3];
-    run(&p, &o, false, out); // float64 has no other variant
+    run(&p, &o, true, out);
     for (int i = 0; i < 32; i++)
         assert_true(fabs(((double *)out[0].data)[i] - y[i]) < 1e-8);
     for (int i = 0; i < 8; i++) {
@@ -135,24 +135,63 @@ static void test_reference_is_pytorch(void **state)
     check_pytorch(RNN_TANH, tanh_y, tanh_h, NULL);
 }
 
-static void check_same(const RnnParams *p, int64_t steps, int64_t batch, int64_t features, int64_t units, bool batch_outside)
+static double number(const View *v, int64_t i) { return v->dtype == DT_F64 ? ((double *)v->data)[i] : (double)((float *)v->data)[i]; }
+
+// projected: units behind a projection, or 0.
+static void check_variant(const char *want, DType t, const RnnParams *p, int64_t steps, int64_t batch, int64_t features, int64_t units, int64_t projected, bool batch_outside)
 {
-    Operands o = operands(DT_F32, p, steps, batch, features, units);
+    Operands o = operands(t, p, steps, batch, features, units);
+    for (int i = 0; projected && i < p->directions; i++) {
+        View *w = o.in + RNN_FIRST_WEIGHT + RNN_WEIGHTS * i;
+        free(w[1].data);
+        w[1] = filled(t, 2, (int64_t[]){4 * units, projected}, 5);
+        w[4] = filled(t, 2, (int64_t[]){projected, units}, 6);
+    }
+    if (projected) {
+        free(o.in[RNN_H0].data);
+        o.in[RNN_H0] = filled(t, 3, (int64_t[]){p->directions, batch, projected}, 7);
+    }
     if (batch_outside) {
         o.in[RNN_X].stride[0] = features;
         o.in[RNN_X].stride[1] = steps * features;
     }
     View fast[3], plain[3];
-    assert_string_equal(run(p, &o, false, fast), "dnnl");
+    assert_string_equal(run(p, &o, false, fast), want);
     assert_string_equal(run(p, &o, true, plain), "reference");
     for (int i = 0; i < (p->mode == RNN_LSTM ? 3 : 2); i++) {
         assert_memory_equal(fast[i].stride, plain[i].stride, sizeof(int64_t) * 3);
+        double scale = 1; // states of ReLU networks grow
+        for (int64_t j = 0; j < view_numel(&plain[i]); j++)
+            scale = fmax(scale, fabs(number(&plain[i], j)));
         for (int64_t j = 0; j < view_numel(&fast[i]); j++)
-            assert_true(fabsf(((float *)fast[i].data)[j] - ((float *)plain[i].data)[j]) < 2e-6f);
+            assert_true(fabs(number(&fast[i], j) - number(&plain[i], j)) < (t == DT_F64 ? 1e-14 : 2e-6) * scale);
     }
     out_free(fast);
     out_free(plain);
     operands_free(&o);
+}
+
+static void check_same(const RnnParams *p, int64_t steps, int64_t batch, int64_t features, int64_t units, bool batch_outside)
+{
+    check_variant("dnnl", DT_F32, p, steps, batch, features, units, 0, batch_outside);
+}
+
+static void test_products_are_reference(void **state)
+{
+    (void)state;
+    for (int mode = RNN_TANH; mode <= RNN_GRU; mode++)
+        for (int directions = 1; directions <= 2; directions++) {
+            RnnParams p = {.mode = mode, .directions = directions};
+            check_variant("gemm", DT_F64, &p, 5, 3, 7, 9, 0, false);
+            check_variant("gemm", DT_F64, &p, 6, 2, 16, 16, 0, true);
+            check_variant("gemm", DT_F64, &p, 30, 200, 3, 24, 0, true); // more than one block of steps
+            if (mode == RNN_LSTM) {
+                check_variant("gemm", DT_F32, &p, 5, 3, 7, 9, 4, false);
+                check_variant("gemm", DT_F64, &p, 5, 3, 7, 9, 4, true);
+            }
+        }
+    RnnParams backwards = {.mode = RNN_GRU, .directions = 1, .reverse = 1};
+    check_variant("gemm", DT_F64, &backwards, 5, 3, 7, 9, 0, false);
 }
 
 static void test_dnnl_is_reference(void **state)
@@ -193,6 +232,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reference_is_pytorch),
         cmocka_unit_test(test_dnnl_is_reference),
+        cmocka_unit_test(test_products_are_reference),
         cmocka_unit_test(test_shapes_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
