@@ -462,6 +462,18 @@ OP_FN(op_fill_) // self, value
     return ST_OK;
 }
 
+OP_FN(op_empty_like) // self, dtype, layout, device, pin_memory, memory_format
+{
+    Tensor *self = args[0].as.tensor, *t;
+    if (arg_dtype_or(args[1], tensor_dtype(self)) != tensor_dtype(self))
+        return quant_refuse(site);
+    TRY(tensor_new_like(lane, self, tensor_dtype(self), arg_int_or(args[5], FORMAT_PRESERVE), &t));
+    if (view_is_dense(&t->view)) // its content is not specified: the same in every run
+        memset(t->view.data, 0, (size_t)tensor_numel(t) * dtype_size(tensor_dtype(t)));
+    rets[0] = value_tensor_take(t);
+    return ST_OK;
+}
+
 // Tensors in a list may be quantised in different ways: they are brought to the first one's.
 OP_FN(op_cat) // tensors, dim
 {
@@ -494,7 +506,7 @@ static const OnQuant on_quant[] = {
     SAME("aten::tensor_split.indices"), SAME("aten::unbind.int"), SAME("aten::unfold"), SAME("aten::as_strided"), SAME("aten::diagonal"),
     SAME("aten::ravel"), SAME("aten::contiguous"), SAME("aten::clone"), SAME("aten::detach"), SAME("aten::detach_"), SAME("aten::alias"),
     SAME("aten::to.device"), SAME("aten::to.dtype"), SAME("aten::to.other"), SAME("aten::to.dtype_layout"), SAME("aten::to.prim_Device"),
-    SAME("aten::to.prim_dtype"), SAME("aten::to.prim_other"), SAME("aten::_to_copy"), SAME("aten::cpu"), SAME("aten::empty_like"),
+    SAME("aten::to.prim_dtype"), SAME("aten::to.prim_other"), SAME("aten::_to_copy"), SAME("aten::cpu"), {"aten::empty_like", op_empty_like},
     SAME("aten::requires_grad_"), SAME("aten::broadcast_to"), SAME("aten::channel_shuffle"), SAME("aten::pixel_shuffle"),
     SAME("aten::pixel_unshuffle"), SAME("aten::dropout"), SAME("aten::feature_dropout"), SAME("aten::alpha_dropout"), SAME("aten::native_channel_shuffle"),
     // questions

@@ -206,7 +206,9 @@ static Status conv_call(Lane *lane, Site *site, const IValue *args, const ConvCa
 {
     const Object *packed = args[1].as.object;
     Tensor *x = tensor_retain(args[0].as.tensor), *y = NULL;
-    QuantConvParams p = {.relu = call->relu, .to_float = call->dynamic};
+    QuantConvParams p = {.relu = call->relu};
+    double scale = call->scale;
+    int64_t zero_point = call->zero_point;
     Status status = conv_params(packed, &p);
     if (status == ST_OK && call->dynamic) {
         Tensor *q;
@@ -214,6 +216,8 @@ static Status conv_call(Lane *lane, Site *site, const IValue *args, const ConvCa
         if (status == ST_OK) {
             tensor_release(x);
             x = q;
+            scale = q->quant->scale; // PyTorch's result has the input's scale and range
+            zero_point = q->quant->zero_point;
         }
     }
     if (status == ST_OK && call->one) { // one spatial dimension: a height of 1
@@ -225,7 +229,7 @@ static Status conv_call(Lane *lane, Site *site, const IValue *args, const ConvCa
         }
     }
     if (status == ST_OK)
-        status = quant_conv(lane, site, &p, x, packed_get(packed, "weight").as.tensor, packed_get(packed, "bias"), call->scale, call->zero_point, &y);
+        status = quant_conv(lane, site, &p, x, packed_get(packed, "weight").as.tensor, packed_get(packed, "bias"), scale, zero_point, &y);
     tensor_release(x);
     TRY(status);
     if (call->one) {
@@ -234,6 +238,13 @@ static Status conv_call(Lane *lane, Site *site, const IValue *args, const ConvCa
         tensor_release(y);
         TRY(status);
         y = low;
+    }
+    if (call->dynamic) {
+        Tensor *numbers;
+        status = tensor_dequantise(lane, y, &numbers);
+        tensor_release(y);
+        TRY(status);
+        y = numbers;
     }
     rets[0] = value_tensor_take(y);
     return ST_OK;

@@ -147,6 +147,7 @@ static const OpRow rows[] = {
     {"&aten::copy_; qu8[2]{1, 2}@0.1,3; f32[2]{0.5, -9}; False", "qu8[2](1) {8, 0}@0.1,3"},
     {"&aten::relu_; qu8[2]{1, 200}@0.1,30", "qu8[2](1) {30, 200}@0.1,30"},
     {"&aten::fill_.Scalar; qu8[2]{1, 200}@0.1,30; 2.0", "qu8[2](1) {50, 50}@0.1,30"},
+    {"aten::empty_like; qu8[2,2]{1, 2, 3, 4}@0.1,3; None; None; None; None; None", "qu8[2, 2](2, 1) {0, 0, 0, 0}@0.1,3"},
     {"aten::narrow; qu8[4]{1, 2, 3, 4}@0.1,3; 0; 1; 2", "qu8[2](1)+1 {2, 3}@0.1,3"},
 };
 ROWS_TEST(test_rows, rows)
