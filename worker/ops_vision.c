@@ -3,6 +3,7 @@
 #include "worker/op_util.h"
 #include "worker/ops_heavy.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -165,7 +166,7 @@ static Status op_deform_conv(Lane *lane, Site *site, const IValue *args, IValue 
 
 // ---- boxes
 
-static Status check_boxes(const View *boxes, const View *scores)
+static Status check_boxes(const View *boxes, const View *scores, bool integers)
 {
     if (boxes->ndim != 2)
         return op_raise("boxes should be a 2d tensor, got %dD", boxes->ndim);
@@ -178,7 +179,7 @@ static Status check_boxes(const View *boxes, const View *scores)
                         (long long)scores->size[0]);
     if (boxes->dtype != scores->dtype)
         return op_raise("dets should have the same type as scores");
-    if (boxes->dtype != DT_F32 && boxes->dtype != DT_F64)
+    if (integers ? dtype_category((DType)boxes->dtype) != DT_INTEGRAL : boxes->dtype != DT_F32 && boxes->dtype != DT_F64)
         return op_raise("\"nms_kernel\" not implemented for '%s'", dtype_torch_name((DType)boxes->dtype));
     return ST_OK;
 }
@@ -203,14 +204,24 @@ static Status nms(Lane *lane, const Tensor *boxes, const Tensor *scores, double 
     return s;
 }
 
-// (dets, scores, iou_threshold)
+static Status as_numbers(Lane *lane, Tensor *t, DType dtype, Tensor **out)
+{
+    Tensor *cast;
+    TRY(tensor_to_dtype(lane, t, dtype, &cast));
+    Status s = tensor_contiguous(lane, cast, out);
+    tensor_release(cast);
+    return s;
+}
+
+// (dets, scores, iou_threshold). data: of quantised boxes, given as their integers
 static Status op_nms(Lane *lane, Site *site, const IValue *args, IValue *rets)
 {
-    (void)site;
+    bool integers = site->op->data != NULL;
     Tensor *boxes, *scores, *out;
-    TRY(check_boxes(&arg_tensor(args[0])->view, &arg_tensor(args[1])->view));
-    TRY(tensor_contiguous(lane, arg_tensor(args[0]), &boxes));
-    Status s = tensor_contiguous(lane, arg_tensor(args[1]), &scores);
+    TRY(check_boxes(&arg_tensor(args[0])->view, &arg_tensor(args[1])->view, integers));
+    DType dtype = integers ? DT_F32 : tensor_dtype(arg_tensor(args[0]));
+    TRY(as_numbers(lane, arg_tensor(args[0]), dtype, &boxes));
+    Status s = as_numbers(lane, arg_tensor(args[1]), dtype, &scores);
     if (s == ST_OK) {
         s = nms(lane, boxes, scores, arg_double(args[2]), &out);
         tensor_release(scores);
@@ -221,11 +232,100 @@ static Status op_nms(Lane *lane, Site *site, const IValue *args, IValue *rets)
     return ST_OK;
 }
 
+// ---- rotated boxes
+
+typedef struct Point { double x, y; } Point;
+enum { CORNERS = 4, MAX_CORNERS = 2 * CORNERS };
+
+// Corners of a box (centre, width, height, degrees), turning one way round.
+static void rotated_corners(const double box[5], Point *corner)
+{
+    double angle = box[4] * M_PI / 180, dx = cos(angle) / 2, dy = sin(angle) / 2, w = box[2], h = box[3];
+    const double sign[CORNERS][2] = {{-1, -1}, {1, -1}, {1, 1}, {-1, 1}};
+    for (int i = 0; i < CORNERS; i++) // y points down
+        corner[i] = (Point){box[0] + sign[i][0] * dx * w + sign[i][1] * dy * h, box[1] - sign[i][0] * dy * w + sign[i][1] * dx * h};
+}
+
+static double side(Point a, Point b, Point p) { return (b.x - a.x) * (p.y - a.y) - (b.y - a.y) * (p.x - a.x); }
+
+// What of a convex polygon lies on the inner side of the line from a to b.
+static int clip(const Point *in, int n, Point a, Point b, Point *out)
+{
+    int count = 0;
+    for (int i = 0; i < n; i++) {
+        Point p = in[i], q = in[(i + 1) % n];
+        double sp = side(a, b, p), sq = side(a, b, q);
+        if (sp >= 0)
+            out[count++] = p;
+        if ((sp > 0 && sq < 0) || (sp < 0 && sq > 0))
+            out[count++] = (Point){p.x + (q.x - p.x) * sp / (sp - sq), p.y + (q.y - p.y) * sp / (sp - sq)};
+    }
+    return count;
+}
+
+static double rotated_iou(const double a[5], const double b[5])
+{
+    double area = a[2] * a[3], other = b[2] * b[3], twice = 0;
+    if (!(area >= 1e-14 && other >= 1e-14))
+        return 0;
+    Point polygon[2][2 * MAX_CORNERS], edges[CORNERS];
+    int n = CORNERS, now = 0;
+    double middle[2] = {(a[0] + b[0]) / 2, (a[1] + b[1]) / 2}, near[2][5]; // around the origin: less is rounded off
+    memcpy(near[0], a, sizeof near[0]);
+    memcpy(near[1], b, sizeof near[1]);
+    for (int i = 0; i < 2; i++)
+        for (int d = 0; d < 2; d++)
+            near[i][d] -= middle[d];
+    rotated_corners(near[0], polygon[0]);
+    rotated_corners(near[1], edges);
+    for (int i = 0; i < CORNERS && n; i++) {
+        n = clip(polygon[now], n, edges[i], edges[(i + 1) % CORNERS], polygon[1 - now]);
+        now = 1 - now;
+    }
+    for (int i = 0; i < n; i++) {
+        Point p = polygon[now][i], q = polygon[now][(i + 1) % n];
+        twice += p.x * q.y - p.y * q.x;
+    }
+    double inter = fabs(twice) / 2;
+    return inter / (area + other - inter);
+}
+
+// (boxes1 [N, 5], boxes2 [M, 5]): float32 [N, M]
+static Status op_box_iou_rotated(Lane *lane, Site *site, const IValue *args, IValue *rets)
+{
+    (void)site;
+    Tensor *boxes[2] = {NULL, NULL}, *out;
+    const View *a = &arg_tensor(args[0])->view, *b = &arg_tensor(args[1])->view;
+    if (a->ndim != 2 || b->ndim != 2 || a->size[1] != 5 || b->size[1] != 5)
+        return op_raise("boxes should have shape [N, 5]");
+    if (a->dtype != b->dtype || (a->dtype != DT_F32 && a->dtype != DT_F64))
+        return op_raise("boxes should be two float32 or two float64 tensors");
+    TRY(tensor_new(lane, DT_F32, 2, (int64_t[]){a->size[0], b->size[0]}, &out));
+    Status s = as_numbers(lane, arg_tensor(args[0]), DT_F64, &boxes[0]);
+    if (s == ST_OK)
+        s = as_numbers(lane, arg_tensor(args[1]), DT_F64, &boxes[1]);
+    for (int64_t i = 0, n = tensor_numel(out); s == ST_OK && i < n; i++) {
+        double iou = rotated_iou((const double *)boxes[0]->view.data + i / out->view.size[1] * 5, (const double *)boxes[1]->view.data + i % out->view.size[1] * 5);
+        ((float *)out->view.data)[i] = (float)iou;
+    }
+    for (int i = 0; i < 2; i++)
+        if (boxes[i])
+            tensor_release(boxes[i]);
+    if (s != ST_OK) {
+        tensor_release(out);
+        return s;
+    }
+    rets[0] = value_tensor_take(out);
+    return ST_OK;
+}
+
 #define ROI(name, kind) {name, op_roi, OP_PRIVATE_LAYOUT, (const void *)(intptr_t)(kind), NULL}
 
 const OpBinding OPS_VISION[] = {
     {"torchvision::deform_conv2d", op_deform_conv, 0, NULL, NULL},
     {"torchvision::nms", op_nms, 0, NULL, NULL},
+    {"torchvision::qnms", op_nms, 0, "integers", NULL},
+    {"torchvision::box_iou_rotated", op_box_iou_rotated, 0, NULL, NULL},
     ROI("torchvision::roi_align", ROI_ALIGN),
     ROI("torchvision::roi_pool", ROI_MAX),
     ROI("torchvision::ps_roi_align", ROI_PS_ALIGN),
