@@ -9,6 +9,7 @@
 #include <string.h>
 
 typedef struct Walk {
+    void (*row)(struct Walk *w, char **data, const int64_t *stride, int64_t n); // for one index tensor
     const IndexPlan *plan;
     IndexOp op;
     DType dtype;
@@ -115,19 +116,79 @@ static inline void move(char *to, const char *from, size_t size)
     }
 }
 
-// Reading through one index tensor that changes along the row: gather, take, index with one tensor.
-static void get_row(Walk *w, char **data, const int64_t *stride, int64_t n)
-{
-    const int64_t size = w->plan->size[0], step = w->step[0];
-    for (int64_t i = 0; i < n; i++) {
-        int64_t raw = *(const int64_t *)(data[2] + i * stride[2]), at = raw < 0 && w->plan->wrap ? raw + size : raw;
-        if ((uint64_t)at >= (uint64_t)size) {
-            w->bad_index = 0;
-            w->bad_value = raw;
-            return;
-        }
-        move(data[0] + i * stride[0], data[1] + i * stride[1] + at * step, w->size);
+// Rows along which one index tensor changes: gather, take, scatter, index with one tensor. `act` sees the element `*base`
+// that the index names and the dense one `*dense`.
+#define INDEXED_ROW(name, T, act)                                                                                      \
+    static void name(Walk *w, char **data, const int64_t *stride, int64_t n)                                           \
+    {                                                                                                                  \
+        const int64_t size = w->plan->size[0], step = w->step[0], wrap = w->plan->wrap ? size : 0;                     \
+        for (int64_t i = 0; i < n; i++) {                                                                              \
+            int64_t raw = *(const int64_t *)(data[2] + i * stride[2]), at = raw < 0 ? raw + wrap : raw;                \
+            if ((uint64_t)at >= (uint64_t)size) {                                                                      \
+                w->bad_index = 0;                                                                                      \
+                w->bad_value = raw;                                                                                    \
+                return;                                                                                                \
+            }                                                                                                          \
+            T *base = (T *)(data[1] + i * stride[1] + at * step), *dense = (T *)(data[0] + i * stride[0]);             \
+            act;                                                                                                       \
+        }                                                                                                              \
     }
+INDEXED_ROW(get_row_1, uint8_t, *dense = *base)
+INDEXED_ROW(get_row_2, uint16_t, *dense = *base)
+INDEXED_ROW(get_row_4, uint32_t, *dense = *base)
+INDEXED_ROW(get_row_8, uint64_t, *dense = *base)
+INDEXED_ROW(get_row_any, char, move(dense, base, w->size))
+INDEXED_ROW(set_row_4, uint32_t, *base = *dense)
+INDEXED_ROW(set_row_8, uint64_t, *base = *dense)
+INDEXED_ROW(set_row_any, char, move(base, dense, w->size))
+INDEXED_ROW(add_row_f32, float, *base += *dense)
+INDEXED_ROW(add_row_f64, double, *base += *dense)
+INDEXED_ROW(add_row_i64, uint64_t, *base += *dense)
+INDEXED_ROW(combine_row_any, char, combine(w->dtype, w->op, base, dense))
+
+typedef void (*RowFn)(Walk *w, char **data, const int64_t *stride, int64_t n);
+
+static RowFn indexed_row(IndexOp op, DType t, size_t size)
+{
+    if (op == INDEX_GET)
+        return size == 4 ? get_row_4 : size == 8 ? get_row_8 : size == 2 ? get_row_2 : size == 1 ? get_row_1 : get_row_any;
+    if (op == INDEX_SET)
+        return size == 4 ? set_row_4 : size == 8 ? set_row_8 : set_row_any;
+    if (op == INDEX_ADD && t == DT_F32)
+        return add_row_f32;
+    if (op == INDEX_ADD && t == DT_F64)
+        return add_row_f64;
+    return op == INDEX_ADD && t == DT_I64 ? add_row_i64 : combine_row_any;
+}
+
+// Rows of which the index names the whole: both sides lie side by side (or dense is one element). False: not done.
+static bool whole_row(const Walk *w, char *dense, char *base, const int64_t *stride, int64_t n)
+{
+    int64_t size = (int64_t)w->size;
+    if (stride[1] != size || (stride[0] != size && stride[0] != 0))
+        return false;
+    if (stride[0] == 0) {
+        if (w->op != INDEX_SET || (size != 4 && size != 8))
+            return false;
+        for (int64_t i = 0; size == 4 && i < n; i++)
+            ((uint32_t *)base)[i] = *(const uint32_t *)dense;
+        for (int64_t i = 0; size == 8 && i < n; i++)
+            ((uint64_t *)base)[i] = *(const uint64_t *)dense;
+        return true;
+    }
+    if (w->op == INDEX_GET || w->op == INDEX_SET) {
+        memcpy(w->op == INDEX_GET ? dense : base, w->op == INDEX_GET ? base : dense, (size_t)n * w->size);
+        return true;
+    }
+    if (w->op != INDEX_ADD || (w->dtype != DT_F32 && w->dtype != DT_F64 && w->dtype != DT_I64))
+        return false;
+    for (int64_t i = 0; w->dtype == DT_F32 && i < n; i++)
+        ((float *)base)[i] += ((const float *)dense)[i];
+    for (int64_t i = 0; w->dtype == DT_F64 && i < n; i++)
+        ((double *)base)[i] += ((const double *)dense)[i];
+    for (int64_t i = 0; w->dtype == DT_I64 && i < n; i++)
+        ((uint64_t *)base)[i] += ((const uint64_t *)dense)[i];
+    return true;
 }
 
 // data: dense, base, indices…
@@ -139,12 +200,10 @@ static void walk_row(void *ctx, char **data, const int64_t *stride, int64_t n)
         return;
     if (w->row_constant && !locate(w, data + 2, &offset))
         return;
-    if (w->row_constant && w->op == INDEX_GET && stride[0] == (int64_t)w->size && stride[1] == (int64_t)w->size) {
-        memcpy(data[0], data[1] + offset, (size_t)n * w->size);
+    if (w->row_constant && whole_row(w, data[0], data[1] + offset, stride, n))
         return;
-    }
-    if (!w->row_constant && w->op == INDEX_GET && w->plan->count == 1) {
-        get_row(w, data, stride, n);
+    if (!w->row_constant && w->plan->count == 1) {
+        w->row(w, data, stride, n);
         return;
     }
     for (int64_t i = 0; i < n; i++) {
@@ -168,6 +227,7 @@ Status index_run(const IndexPlan *p, IndexOp op, const View *dense, const View *
     if (dtype_is_complex(t) && op > INDEX_MUL)
         return ST_DECLINED;
     Walk w = {.plan = p, .op = op, .dtype = t, .size = dtype_size(t), .row_constant = true, .bad_index = -1};
+    w.row = indexed_row(op, t, w.size);
     const View *views[ITER_MAX_OPERANDS] = {dense, base};
     char *data[ITER_MAX_OPERANDS] = {dense->data, base->data};
     for (int k = 0; k < p->count; k++) {

@@ -14,7 +14,7 @@ typedef struct Fold {
     Iter reduced;
     bool has_out[2];
     DType out_type[2];
-    double count;
+    double count, divisor; // divisor: of a sum that is a mean
     // of one result
     bool second_pass;
     double complex value, center;
@@ -30,9 +30,36 @@ static double norm_term(double size, double p, double so_far)
     return so_far + (p == 1 ? size : p == 2 ? size * size : pow(size, p));
 }
 
+// Sums float parts in 8 independent pairs, and those of at most 512 numbers in float.
+static double complex sum_row(const float *x, int64_t n)
+{
+    double re = 0, im = 0;
+    for (int64_t from = 0; from < n; from += 512) {
+        int64_t m = n - from < 512 ? n - from : 512, i = 0;
+        const float *at = x + 2 * from;
+        float lane[16] = {0};
+        for (; i + 8 <= m; i += 8)
+            for (int k = 0; k < 16; k++)
+                lane[k] += at[2 * i + k];
+        for (; i < m; i++) {
+            lane[0] += at[2 * i];
+            lane[1] += at[2 * i + 1];
+        }
+        for (int k = 0; k < 16; k += 2) {
+            re += (double)lane[k];
+            im += (double)lane[k + 1];
+        }
+    }
+    return CMPLX(re, im);
+}
+
 static void fold_row(void *ctx, char **data, const int64_t *stride, int64_t n)
 {
     Fold *f = ctx;
+    if (f->op == REDUCE_SUM) { // of complex64, side by side
+        f->value += sum_row((const float *)data[0], n);
+        return;
+    }
     for (int64_t i = 0; i < n; i++) {
         double part[2];
         convert_row(&f->load, (char *)part, 16, data[0] + i * stride[0], 0, 1);
@@ -77,7 +104,9 @@ static void one_result(Fold *f, char *in)
         f->real /= rest > 0 ? rest : 0;
         f->real = f->op == REDUCE_STD ? sqrt(f->real) : f->real;
     }
-    if (f->op != REDUCE_PROD)
+    if (f->op == REDUCE_SUM)
+        f->value /= f->divisor;
+    else if (f->op != REDUCE_PROD)
         f->value = f->real;
 }
 
@@ -97,7 +126,7 @@ static void kept_row(void *ctx, char **data, const int64_t *stride, int64_t n)
 
 static Status fold(const ReduceParams *p, const View *in, const View *const out[2])
 {
-    Fold f = {.op = (ReduceOp)p->op, .number = p->number, .count = 1};
+    Fold f = {.op = (ReduceOp)p->op == REDUCE_MEAN ? REDUCE_SUM : (ReduceOp)p->op, .number = p->number, .count = 1};
     bool known = converter_find((DType)in->dtype, DT_C128, &f.load);
     for (int k = 0; k < 2; k++) {
         f.has_out[k] = out[k] != NULL;
@@ -114,6 +143,7 @@ static Status fold(const ReduceParams *p, const View *in, const View *const out[
         if (p->reduced[d])
             f.count *= (double)in->size[d];
     }
+    f.divisor = p->op == REDUCE_MEAN ? f.count : 1;
     const View *views[3] = {&kept, out[0] ? out[0] : &kept, out[1] ? out[1] : &kept}, *rest = &gone;
     Iter it;
     iter_plan(&it, kept.ndim, kept.size, 3, views);
@@ -142,6 +172,11 @@ Status reduce_complex_run(const ReduceParams *p, const View *in, const View *con
     case REDUCE_MEAN: {
         if (!out[0] || in->ndim == VIEW_MAX_DIMS || !dtype_is_complex((DType)out[0]->dtype))
             return ST_DECLINED;
+        bool rows = in->dtype == DT_C64; // the reduced numbers lie side by side in long rows
+        for (int d = 0; d < in->ndim && rows; d++)
+            rows = p->reduced[d] ? true : in->stride[d] >= 64;
+        if (rows && in->ndim && p->reduced[in->ndim - 1] && in->stride[in->ndim - 1] == 1 && in->size[in->ndim - 1] >= 64)
+            return fold(p, in, out);
         ReduceParams of_parts = *p;
         View from = parts(in), to = parts(out[0]);
         const View *results[2] = {&to, NULL};

@@ -163,7 +163,7 @@ enum { LANES = 16, SHORT_SUM = 512 };
         case STEP_ABS_MAX: COLUMN(T, value, GREATER((A)absolute(v), value[j])); break;                                 \
         case STEP_ABS_MIN: COLUMN(T, value, LESSER((A)absolute(v), value[j])); break;                                  \
         case STEP_ABS_POWER: COLUMN(T, value, value[j] + (A)pow(fabs((double)v), number)); break;                      \
-        case STEP_EXP: COLUMN(T, value, value[j] + (A)exp((double)v - center[j])); break;                              \
+        case STEP_EXP: S##_exp_columns(x, m, center, value); break;                                                    \
         }                                                                                                              \
     }                                                                                                                  \
     VARIANTS(S##_columns, (ReduceStep step, ReduceState * s, const void *data, int64_t m, int64_t at, double number), \
@@ -221,6 +221,31 @@ static void f64_exp_sum(const double *all, int64_t total, double center, double 
         FOLD(double, double, 0, lane + v, acc, acc + lane);
         *sum += acc;
     }
+}
+static void f32_exp_columns(const float *x, int64_t m, const double *center, double *sum)
+{
+    float y[REDUCE_COLUMNS];
+    const void *in[] = {y};
+    for (int64_t j = 0; j < m; j++)
+        y[j] = (float)((double)x[j] - center[j]);
+    vec_table()->f32[PW_EXP](y, in, m, 0, NULL);
+    for (int64_t j = 0; j < m; j++)
+        sum[j] += (double)y[j];
+}
+static void f64_exp_columns(const double *x, int64_t m, const double *center, double *sum)
+{
+    double y[REDUCE_COLUMNS];
+    const void *in[] = {y};
+    for (int64_t j = 0; j < m; j++)
+        y[j] = x[j] - center[j];
+    vec_table()->f64[PW_EXP](y, in, m, 0, NULL);
+    for (int64_t j = 0; j < m; j++)
+        sum[j] += y[j];
+}
+static void i64_exp_columns(const int64_t *x, int64_t m, const double *center, int64_t *sum)
+{
+    for (int64_t j = 0; j < m; j++)
+        sum[j] += (int64_t)exp((double)x[j] - center[j]);
 }
 // Reductions that exponentiate convert integers to double first.
 static void i64_exp_sum(const int64_t *x, int64_t n, double center, int64_t *sum)

@@ -13,7 +13,7 @@ typedef struct Item {
     int64_t at;
 } Item;
 
-enum { RUN = 16, MERGE_MOST = 2048 };
+enum { RUN = 16, MERGE_MOST = 2048, HEAP_MOST = 128 };
 
 // Sign and magnitude to an order of unsigned numbers; NaNs alike and on top.
 static uint64_t double_key(double x)
@@ -97,17 +97,104 @@ typedef struct SortRun {
     char *buffer;         // n wide elements
 } SortRun;
 
+static inline uint64_t key_at(const SortRun *r, const char *wide, int64_t i)
+{
+    uint64_t key = r->floating ? double_key(((const double *)wide)[i]) : (uint64_t)((const int64_t *)wide)[i] ^ (uint64_t)1 << 63;
+    return r->descending ? ~key : key;
+}
+
 static void fill_items(const SortRun *r, const char *in)
 {
     convert_row(&r->wide, r->buffer, 8, in, r->stride[0], r->n);
-    uint64_t turn = r->descending ? UINT64_MAX : 0;
-    for (int64_t i = 0; i < r->n; i++) {
-        uint64_t key;
-        if (r->floating)
-            key = double_key(((const double *)r->buffer)[i]);
-        else
-            key = (uint64_t)((const int64_t *)r->buffer)[i] ^ (uint64_t)1 << 63;
-        r->items[i] = (Item){key ^ turn, i};
+    for (int64_t i = 0; i < r->n; i++)
+        r->items[i] = (Item){key_at(r, r->buffer, i), i};
+}
+
+// The key with `rank` keys before it in sorted order, found byte by byte from the top; *less: keys smaller than it. Keys
+// that cannot be it are dropped on the way.
+static uint64_t select_key(uint64_t *keys, int64_t n, int64_t rank, int64_t *less)
+{
+    *less = 0;
+    for (int shift = 56; shift >= 0 && n > 1; shift -= 8) {
+        int64_t count[256] = {0}, bucket = 0, kept = 0;
+        for (int64_t i = 0; i < n; i++)
+            count[keys[i] >> shift & 0xff]++;
+        while (rank >= count[bucket]) {
+            rank -= count[bucket];
+            *less += count[bucket++];
+        }
+        if (count[bucket] == n)
+            continue;
+        for (int64_t i = 0; i < n; i++) {
+            keys[kept] = keys[i];
+            kept += (int64_t)(keys[i] >> shift & 0xff) == bucket;
+        }
+        n = kept;
+    }
+    return keys[0];
+}
+
+// The first `keep` items of the row in sorted order: those below the last of them, and as many of its equals as are missing.
+static void select_items(const SortRun *r, const char *in)
+{
+    uint64_t *keys = (uint64_t *)(r->items + r->keep), *scratch = keys + r->n;
+    convert_row(&r->wide, r->buffer, 8, in, r->stride[0], r->n);
+    for (int64_t i = 0; i < r->n; i++)
+        keys[i] = key_at(r, r->buffer, i);
+    memcpy(scratch, keys, (size_t)r->n * sizeof *keys);
+    int64_t less, found = 0;
+    uint64_t last = select_key(scratch, r->n, r->keep - 1, &less);
+    int64_t equals = r->keep - less;
+    for (int64_t i = 0; i < r->n && found < r->keep; i++)
+        if (keys[i] < last || (keys[i] == last && equals-- > 0))
+            r->items[found++] = (Item){keys[i], i};
+    if (r->keep <= MERGE_MOST)
+        merge_sort(r->items, (Item *)keys, r->keep);
+    else
+        radix(r->items, (Item *)keys, r->keep);
+}
+
+static inline bool item_before(Item a, Item b) { return a.key < b.key || (a.key == b.key && a.at < b.at); }
+
+// Puts x where items[0] was, in a heap of n whose root comes last in sorted order.
+static void sift(Item *items, int64_t n, Item x)
+{
+    int64_t i = 0;
+    for (int64_t child = 1; child < n; child = 2 * i + 1) {
+        child += child + 1 < n && item_before(items[child], items[child + 1]);
+        if (!item_before(x, items[child]))
+            break;
+        items[i] = items[child];
+        i = child;
+    }
+    items[i] = x;
+}
+
+// As select_items for a few items: a heap of the first so far, past which most elements go unnoticed.
+static void heap_items(const SortRun *r, const char *in)
+{
+    enum { BLOCK = 256 };
+    char wide[BLOCK * 8];
+    int64_t n = 0;
+    for (int64_t from = 0; from < r->n; from += BLOCK) {
+        int64_t m = r->n - from < BLOCK ? r->n - from : BLOCK;
+        convert_row(&r->wide, wide, 8, in + from * r->stride[0], r->stride[0], m);
+        for (int64_t i = 0; i < m; i++) {
+            Item x = {key_at(r, wide, i), from + i};
+            if (n < r->keep) { // grows from the bottom
+                int64_t at = n++;
+                for (; at > 0 && item_before(r->items[(at - 1) / 2], x); at = (at - 1) / 2)
+                    r->items[at] = r->items[(at - 1) / 2];
+                r->items[at] = x;
+            } else if (x.key < r->items[0].key) {
+                sift(r->items, n, x);
+            }
+        }
+    }
+    while (n > 1) { // the root is the last of those left
+        Item last = r->items[0], x = r->items[--n];
+        sift(r->items, n, x);
+        r->items[n] = last;
     }
 }
 
@@ -116,11 +203,17 @@ static void sort_row(void *ctx, char **data, const int64_t *stride, int64_t m)
     const SortRun *r = ctx;
     for (int64_t j = 0; j < m; j++) {
         const char *in = data[0] + j * stride[0];
-        fill_items(r, in);
-        if (r->n <= MERGE_MOST)
-            merge_sort(r->items, r->items + r->n, r->n);
-        else
-            radix(r->items, r->items + r->n, r->n);
+        if (r->keep && r->keep <= HEAP_MOST && r->keep <= r->n / 4) {
+            heap_items(r, in);
+        } else if (r->keep && r->keep <= r->n / 4) { // the keys take the place of twice as many items as are kept
+            select_items(r, in);
+        } else {
+            fill_items(r, in);
+            if (r->n <= MERGE_MOST)
+                merge_sort(r->items, r->items + r->n, r->n);
+            else
+                radix(r->items, r->items + r->n, r->n);
+        }
         for (int64_t i = 0; i < r->keep; i++) {
             int64_t at = r->items[i].at;
             if (r->has[0])
@@ -131,7 +224,28 @@ static void sort_row(void *ctx, char **data, const int64_t *stride, int64_t m)
     }
 }
 
-Status sort_run(const View *in, int dim, bool descending, int64_t keep, const View *values, const View *positions)
+// One element of each row: that of rank `keep`.
+static void rank_row(void *ctx, char **data, const int64_t *stride, int64_t m)
+{
+    const SortRun *r = ctx;
+    uint64_t *keys = (uint64_t *)r->items, *scratch = keys + r->n;
+    for (int64_t j = 0; j < m; j++) {
+        const char *in = data[0] + j * stride[0];
+        convert_row(&r->wide, r->buffer, 8, in, r->stride[0], r->n);
+        for (int64_t i = 0; i < r->n; i++)
+            keys[i] = key_at(r, r->buffer, i);
+        memcpy(scratch, keys, (size_t)r->n * sizeof *keys);
+        int64_t less, at = 0;
+        uint64_t key = select_key(scratch, r->n, r->keep, &less);
+        for (int64_t equals = r->keep - less; keys[at] != key || equals-- > 0; at++) {
+        }
+        memcpy(data[1] + j * stride[1], in + at * r->stride[0], r->size);
+        *(int64_t *)(data[2] + j * stride[2]) = at;
+    }
+}
+
+// keep: how many of each row; or, for `rank`, which.
+static Status run_rows(const View *in, int dim, bool descending, int64_t keep, const View *values, const View *positions, bool rank)
 {
     DType t = (DType)in->dtype;
     DTypeCategory category = dtype_category(t);
@@ -163,9 +277,19 @@ Status sort_run(const View *in, int dim, bool descending, int64_t keep, const Vi
     const View *views[3] = {&rest[0], &rest[1], &rest[2]};
     iter_plan(&it, rest[0].ndim, rest[0].size, 3, views);
     char *data[3] = {all[0]->data, all[1]->data, all[2]->data};
-    iter_run(&it, data, sort_row, &r);
+    iter_run(&it, data, rank ? rank_row : sort_row, &r);
     free(r.items);
     return ST_OK;
+}
+
+Status sort_run(const View *in, int dim, bool descending, int64_t keep, const View *values, const View *positions)
+{
+    return run_rows(in, dim, descending, keep, values, positions, false);
+}
+
+Status rank_run(const View *in, int dim, int64_t rank, const View *values, const View *positions)
+{
+    return run_rows(in, dim, false, rank, values, positions, true);
 }
 
 void search_sorted(const double *sorted, int64_t n, const double *values, int64_t count, bool right, int64_t *positions)

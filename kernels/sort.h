@@ -9,6 +9,9 @@
 // size in dim is `keep`. Either may be NULL. ST_DECLINED for complex numbers.
 Status sort_run(const View *in, int dim, bool descending, int64_t keep, const View *values, const View *positions);
 
+// Of every row along dim the element with `rank` elements before it in sorted order. values and positions have size 1 in dim.
+Status rank_run(const View *in, int dim, int64_t rank, const View *values, const View *positions);
+
 // positions[i]: where values[i] would be inserted in `sorted` (n ascending values), before (right: behind) equal ones.
 void search_sorted(const double *sorted, int64_t n, const double *values, int64_t count, bool right, int64_t *positions);
 

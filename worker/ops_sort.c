@@ -100,26 +100,28 @@ OP_FN(op_topk)
 // Element k of the sorted row, for kthvalue and median.
 static Status pick(Lane *lane, Tensor *self, int dim, int64_t k, bool keepdim, Tensor **value, Tensor **position)
 {
-    Tensor *sorted_values = NULL, *sorted_positions = NULL;
-    TRY(sorted(lane, self, dim, false, size_along(self, dim), &sorted_values, &sorted_positions));
-    Tensor *from[2] = {sorted_values, sorted_positions}, *made[2] = {0};
+    Tensor *made[2] = {0};
+    View each[2];
+    int64_t size[VIEW_MAX_DIMS], kept[VIEW_MAX_DIMS];
+    int ndim = 0;
+    TRY(tensor_make_plain(lane, self));
+    for (int d = 0; d < self->view.ndim; d++) {
+        size[d] = d == dim ? 1 : self->view.size[d];
+        if (d != dim || keepdim)
+            kept[ndim++] = size[d];
+    }
     Status status = ST_OK;
-    int64_t size[VIEW_MAX_DIMS], stride[VIEW_MAX_DIMS];
     for (int i = 0; i < 2 && status == ST_OK; i++) {
-        int ndim = 0;
-        for (int d = 0; d < self->view.ndim; d++)
-            if (d != dim || keepdim) {
-                size[ndim] = d == dim ? 1 : self->view.size[d];
-                stride[ndim++] = from[i]->view.stride[d];
-            }
-        status = tensor_new(lane, tensor_dtype(from[i]), ndim, size, &made[i]);
+        status = tensor_new(lane, i ? DT_I64 : tensor_dtype(self), ndim, kept, &made[i]);
         if (status == ST_OK) {
-            View slice = view_window(&from[i]->view, ndim, size, stride, self->view.ndim ? k * from[i]->view.stride[dim] : 0);
-            status = copy_convert(&made[i]->view, &slice);
+            each[i] = made[i]->view;
+            view_set_contiguous(&each[i], self->view.ndim, size);
         }
     }
-    tensor_release(sorted_values);
-    tensor_release(sorted_positions);
+    if (status == ST_OK)
+        status = rank_run(&self->view, dim, k, &each[0], &each[1]);
+    if (status == ST_DECLINED)
+        status = not_for_complex(self);
     if (status != ST_OK) {
         for (int i = 0; i < 2; i++)
             if (made[i])

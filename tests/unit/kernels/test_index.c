@@ -150,6 +150,41 @@ static void sorting(void **state)
             }
 }
 
+// The first of a row and the one of a given rank are those of the sorted row, whatever method finds them.
+static void selecting(void **state)
+{
+    (void)state;
+    static const int64_t lengths[] = {1, 5, 64, 700, 3000}, kept[] = {1, 2, 16, 128, 129, 700};
+    for (int l = 0; l < 5; l++)
+        for (int descending = 0; descending < 2; descending++) {
+            int64_t n = lengths[l];
+            float *x = malloc(sizeof *x * (size_t)n), *y = malloc(sizeof *y * (size_t)n);
+            int64_t *all = malloc(sizeof *all * (size_t)n), *at = malloc(sizeof *at * (size_t)n), one;
+            for (int64_t i = 0; i < n; i++) {
+                int32_t v = (int32_t)((uint64_t)i * 2654435761u % 97) - 48;
+                x[i] = v == 40 ? NAN : v == 0 && i % 3 ? -0.0f : (float)v * 0.5f;
+            }
+            View in = make(DT_F32, 1, &n, x), out = make(DT_F32, 1, &n, y), where = make(DT_I64, 1, &n, all);
+            assert_int_equal(sort_run(&in, 0, descending, n, &out, &where), ST_OK);
+            for (int k = 0; k < 6 && kept[k] <= n; k++) {
+                View some = make(DT_F32, 1, &kept[k], y), places = make(DT_I64, 1, &kept[k], at);
+                assert_int_equal(sort_run(&in, 0, descending, kept[k], &some, &places), ST_OK);
+                assert_memory_equal(at, all, sizeof *at * (size_t)kept[k]);
+                for (int64_t i = 0; i < kept[k]; i++)
+                    assert_memory_equal(&y[i], &x[at[i]], 4);
+                View value = make(DT_F32, 1, &(int64_t){1}, y), place = make(DT_I64, 1, &(int64_t){1}, &one);
+                assert_int_equal(rank_run(&in, 0, kept[k] - 1, &value, &place), ST_OK);
+                if (!descending)
+                    assert_int_equal(one, all[kept[k] - 1]);
+                assert_memory_equal(y, &x[one], 4);
+            }
+            free(x);
+            free(y);
+            free(all);
+            free(at);
+        }
+}
+
 static void searching(void **state)
 {
     (void)state;
@@ -164,6 +199,7 @@ static void searching(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(reads), cmocka_unit_test(writes), cmocka_unit_test(true_elements),
-                                       cmocka_unit_test(rows), cmocka_unit_test(sorting), cmocka_unit_test(searching)};
+                                       cmocka_unit_test(rows), cmocka_unit_test(sorting), cmocka_unit_test(selecting),
+                                       cmocka_unit_test(searching)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
