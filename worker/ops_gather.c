@@ -51,11 +51,12 @@ static Status select_rows(Lane *lane, Tensor *self, int dim, Tensor *index, bool
         status = tensor_contiguous(lane, self, &rows);
     if (status == ST_OK)
         status = tensor_new(lane, tensor_dtype(self), ndim, size, &out);
-    if (status == ST_OK)
+    if (status == ST_OK) {
         status = take_rows(out->view.data, rows->view.data, outer, v->ndim ? v->size[dim] : 1, (size_t)inner * dtype_size(tensor_dtype(self)),
                            at->view.data, tensor_numel(at), &bad);
-    if (status == ST_RAISED)
-        status = op_raise_class("IndexError", "index out of range in self");
+        if (status == ST_RAISED)
+            status = op_raise_class("IndexError", "index out of range in self");
+    }
     if (rows)
         tensor_release(rows);
     if (at)
@@ -80,6 +81,14 @@ OP_FN(op_embedding)
     Tensor *weight = args[0].as.tensor;
     if (weight->view.ndim != 2)
         return op_raise("'weight' must be 2-D");
+    DType t = tensor_dtype(args[1].as.tensor);
+    if (t != DT_I64 && t != DT_I32) {
+        char name[32];
+        snprintf(name, sizeof name, t == DT_BOOL ? "CPUBoolType" : "torch.%sTensor", dtype_torch_name(t));
+        return op_raise("Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got %s instead "
+                        "(while checking arguments for embedding)",
+                        name);
+    }
     return select_rows(lane, weight, 0, args[1].as.tensor, true, rets);
 }
 

@@ -19,6 +19,8 @@ static const OpRow along_one_dimension_rows[] = {
     {"aten::index_select; f32[3]; 0; i64[]{1}", "f32[1](1) {1}"},
     {"aten::embedding; f32[3,4]; i64[2,2]{2, 0, 1, 2}; -1; False; False", "f32[2, 2, 4](8, 4, 1) {8, 9, 10, 11, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}"},
     {"aten::embedding; f32[3,4]; i64[1]{3}; -1; False; False", "! index out of range in self"},
+    {"aten::embedding; f32[3,4]; f32[1]{1}; -1; False; False", "! Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got torch.FloatTensor instead (while checking arguments for embedding)"},
+    {"aten::index_select; f32[3,4]; 0; f32[1]{1}", "! index_select(): Expected dtype int32 or int64 for index"},
     {"aten::gather; f32[3,4]; 1; i64[2,2]{3, 0, 1, 1}; False", "f32[2, 2](2, 1) {3, 0, 5, 5}"},
     {"aten::gather; f32[4,3].t; 0; i64[1,4]{2, 1, 0, 2}; False", "f32[1, 4](4, 1) {2, 4, 6, 11}"},
     {"aten::gather; f32[3,4]; 1; i64[1,1]{4}; False", "! index 4 is out of bounds for dimension 1 with size 4"},
