@@ -65,10 +65,13 @@ static void f32_to_u8(uint8_t *restrict dst, const float *restrict src, int64_t 
         int64_t m = n - at < BLOCK ? n - at : BLOCK;
         int32_t outside = 0;
         for (int64_t i = 0; i < m; i++)
-            outside |= !(src[at + i] > -2147483648.0f && src[at + i] < 2147483648.0f);
-        for (int64_t i = 0; !outside && i < m; i++)
-            dst[at + i] = (uint8_t)(int32_t)src[at + i];
-        for (int64_t i = 0; outside && i < m; i++)
+            outside |= !((src[at + i] > -2147483648.0f) & (src[at + i] < 2147483648.0f));
+        if (!outside) {
+            for (int64_t i = 0; i < m; i++)
+                dst[at + i] = (uint8_t)(int32_t)src[at + i];
+            continue;
+        }
+        for (int64_t i = 0; i < m; i++)
             dst[at + i] = (uint8_t)int64_from_double((double)src[at + i]);
     }
 }
