@@ -65,6 +65,18 @@ ISA_INLINE void add_row_body(float *sum, const float *x, float weight, int64_t n
 }
 ISA_VARIANTS(add_row, (float *sum, const float *x, float weight, int64_t n, bool first), (sum, x, weight, n, first))
 
+// Two taps everywhere (linear, not shrinking): no loop over them.
+ISA_INLINE void blend_pairs_body(float *y, const float *row, const Taps *t)
+{
+    for (int64_t o = 0; o < t->out; o++) {
+        const int32_t *from = t->from + 2 * o;
+        const double *weight = t->weight + 2 * o;
+        float sum = (float)weight[0] * row[from[0]];
+        y[o] = t->count[o] == 2 ? sum + (float)weight[1] * row[from[1]] : sum;
+    }
+}
+ISA_VARIANTS(blend_pairs, (float *y, const float *row, const Taps *t), (y, row, t))
+
 ISA_INLINE void blend_row_body(float *y, const float *row, const Taps *t, int64_t inner)
 {
     for (int64_t o = 0; o < t->out; o++, y += inner) {
@@ -122,7 +134,10 @@ Status c_resize_run(const Kernel *k, const View *in, const View *out, void *scra
                                 s->in[2] * s->inner, first);
                         first = false;
                     }
-                blend_row((float *)(void *)y, scratch, w, s->inner);
+                if (w->width == 2 && s->inner == 1)
+                    blend_pairs((float *)(void *)y, scratch, w);
+                else
+                    blend_row((float *)(void *)y, scratch, w, s->inner);
             }
     return ST_OK;
 }

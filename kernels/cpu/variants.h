@@ -32,6 +32,7 @@ KERNEL_VARIANT(ref_add_act);
 KERNEL_VARIANT(dnnl_adaptive_pool);
 KERNEL_VARIANT(ref_adaptive_pool);
 KERNEL_VARIANT(ref_weight_norm);
+KERNEL_VARIANT(c_cdist);
 KERNEL_VARIANT(ref_cdist);
 KERNEL_VARIANT(c_deform_columns);
 KERNEL_VARIANT(ref_deform_columns);
