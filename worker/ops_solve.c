@@ -702,6 +702,7 @@ const OpBinding OPS_SOLVE[] = {
     DET_ROW("aten::_linalg_slogdet", SLOGDET, "linalg.slogdet", true),
     DET_ROW("aten::logdet", LOGDET, "logdet", false),
     ROW("aten::cholesky_solve", op_cholesky_solve),
+    ROW("aten::_cholesky_solve_helper", op_cholesky_solve),
     ROW("aten::cholesky_inverse", op_cholesky_inverse),
     ROW("aten::linalg_solve_triangular", op_solve_triangular),
     ROW("aten::triangular_solve", op_triangular_solve),
