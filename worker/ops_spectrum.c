@@ -290,8 +290,10 @@ static void limits_free(Limits *l)
 
 static Status stretch(Limits *l, IValue v)
 {
+    if (v.tag != TAG_TENSOR)
+        return ST_OK;
     const View *t = &v.as.tensor->view;
-    if (v.tag != TAG_TENSOR || broadcast_shapes(l->ndim, l->batch, t->ndim, t->size, &l->ndim, l->batch))
+    if (broadcast_shapes(l->ndim, l->batch, t->ndim, t->size, &l->ndim, l->batch))
         return ST_OK;
     return op_raise("the tolerance has shape %s, which does not fit the batch of matrices", size_text(t->size, t->ndim).text);
 }
