@@ -3,12 +3,12 @@
 #include "kernels/cpu/variants.h"
 #include "kernels/isa.h"
 
-enum { ROWS = 4, LANE_BYTES = 128 };
+enum { ROWS = 4 };
 
-// Rows i … i + rows and columns j … j + columns of c.
+// Rows i … i + rows and columns j … j + columns of c; COLUMNS of the latter, but for what is left at the edge.
 #define TILE(T, rows, columns)                                                                                         \
     {                                                                                                                  \
-        T sum[ROWS][LANE_BYTES / sizeof(T)] = {{0}};                                                                   \
+        T sum[ROWS][COLUMNS] = {{0}};                                                                                  \
         for (int64_t p = 0; p < k; p++) {                                                                              \
             const T *right = b + p * n + j;                                                                            \
             for (int64_t r = 0; r < (rows); r++) {                                                                     \
@@ -22,10 +22,10 @@ enum { ROWS = 4, LANE_BYTES = 128 };
                 c[(i + r) * n + j + x] += sum[r][x];                                                                   \
     }
 
-#define GEMM(T, name)                                                                                                  \
+#define GEMM(T, name, columns_of_tile)                                                                                                  \
     ISA_INLINE void name##_body(int64_t m, int64_t n, int64_t k, const T *restrict a, const T *restrict b, T *restrict c) \
     {                                                                                                                  \
-        enum { COLUMNS = LANE_BYTES / sizeof(T) };                                                                     \
+        enum { COLUMNS = columns_of_tile };                                                                            \
         for (int64_t j = 0; j < n; j += COLUMNS) {                                                                     \
             int64_t columns = n - j < COLUMNS ? n - j : COLUMNS;                                                       \
             for (int64_t i = 0; i < m; i += ROWS) {                                                                    \
@@ -41,8 +41,8 @@ enum { ROWS = 4, LANE_BYTES = 128 };
     }                                                                                                                  \
     ISA_VARIANTS(name, (int64_t m, int64_t n, int64_t k, const T *restrict a, const T *restrict b, T *restrict c), (m, n, k, a, b, c))
 
-GEMM(uint32_t, gemm_u32)
-GEMM(uint64_t, gemm_u64)
+GEMM(uint32_t, gemm_u32, 32)
+GEMM(uint64_t, gemm_u64, 8) // more do not fit the registers of AVX-512 as gcc uses them
 
 void gemm_i32(int64_t m, int64_t n, int64_t k, const void *a, const void *b, void *c) { gemm_u32(m, n, k, a, b, c); }
 void gemm_i64(int64_t m, int64_t n, int64_t k, const void *a, const void *b, void *c) { gemm_u64(m, n, k, a, b, c); }
