@@ -232,6 +232,65 @@ static Status op_nms(Lane *lane, Site *site, const IValue *args, IValue *rets)
     return ST_OK;
 }
 
+// ---- quantised regions, given as integers
+
+// The numbers that integers stand for; ST_RAISED for other tensors.
+static Status unquantised(Lane *lane, Tensor *t, double scale, int64_t zero_point, Tensor **out)
+{
+    if (dtype_category(tensor_dtype(t)) != DT_INTEGRAL)
+        return op_raise("\"qroi_align\" not implemented for '%s'", dtype_torch_name(tensor_dtype(t)));
+    TRY(as_numbers(lane, t, DT_F32, out));
+    float *x = (*out)->view.data;
+    for (int64_t i = 0, n = tensor_numel(*out); i < n; i++)
+        x[i] = (x[i] - (float)zero_point) * (float)scale;
+    return ST_OK;
+}
+
+// Rounded to the integers of `dtype`: quantised again.
+static Status quantised(Lane *lane, Tensor *t, double scale, int64_t zero_point, DType dtype, Tensor **out)
+{
+    double least = dtype == DT_U8 ? 0 : dtype == DT_I8 ? INT8_MIN : INT32_MIN, most = dtype == DT_U8 ? UINT8_MAX : dtype == DT_I8 ? INT8_MAX : INT32_MAX;
+    float *x = t->view.data, inverse = 1 / (float)scale;
+    for (int64_t i = 0, n = tensor_numel(t); i < n; i++) {
+        double q = (double)nearbyintf(x[i] * inverse) + (double)zero_point;
+        x[i] = (float)(q >= least ? q <= most ? q : most : least);
+    }
+    return tensor_to_dtype(lane, t, dtype, out);
+}
+
+// (input, rois, input_scale, input_zero_point, rois_scale, rois_zero_point, spatial_scale, pooled_height, pooled_width,
+// sampling_ratio, aligned)
+static Status op_qroi_align(Lane *lane, Site *site, const IValue *args, IValue *rets)
+{
+    Tensor *in[2] = {NULL, NULL}, *made = NULL, *out;
+    double scale = arg_double(args[2]);
+    int64_t zero_point = arg_int(args[3]);
+    RoiParams p;
+    memset(&p, 0, sizeof p);
+    p.scale = arg_double(args[6]);
+    p.size[0] = arg_int(args[7]);
+    p.size[1] = arg_int(args[8]);
+    p.sampling_ratio = arg_int(args[9]);
+    p.aligned = args[10].as.b;
+    p.kind = ROI_ALIGN;
+    if (arg_tensor(args[0])->view.ndim != 4 || arg_tensor(args[0])->view.size[0] != 1)
+        return op_raise("Only one image per batch is allowed in qroi_align.");
+    Status s = unquantised(lane, arg_tensor(args[0]), scale, zero_point, &in[0]);
+    if (s == ST_OK)
+        s = unquantised(lane, arg_tensor(args[1]), arg_double(args[4]), arg_int(args[5]), &in[1]);
+    if (s == ST_OK)
+        s = kernel_call(lane, site, &kernel_roi, &p, sizeof p, in, 2, &made, 1);
+    if (s == ST_OK)
+        s = quantised(lane, made, scale, zero_point, tensor_dtype(arg_tensor(args[0])), &out);
+    Tensor *all[] = {in[0], in[1], made};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i])
+            tensor_release(all[i]);
+    TRY(s);
+    rets[0] = value_tensor_take(out);
+    return ST_OK;
+}
+
 // ---- rotated boxes
 
 typedef struct Point { double x, y; } Point;
@@ -324,6 +383,7 @@ static Status op_box_iou_rotated(Lane *lane, Site *site, const IValue *args, IVa
 const OpBinding OPS_VISION[] = {
     {"torchvision::deform_conv2d", op_deform_conv, 0, NULL, NULL},
     {"torchvision::nms", op_nms, 0, NULL, NULL},
+    {"torchvision::qroi_align", op_qroi_align, 0, NULL, NULL},
     {"torchvision::qnms", op_nms, 0, "integers", NULL},
     {"torchvision::box_iou_rotated", op_box_iou_rotated, 0, NULL, NULL},
     ROI("torchvision::roi_align", ROI_ALIGN),
