@@ -126,6 +126,7 @@ class Frame:
     def __init__(self, vars):
         self.vars = dict(vars)      # name -> type
         self.fixed = set()          # names that may not be assigned
+        self.looped = ()            # variables of a for loop
 
 
 class Gen:
@@ -510,6 +511,8 @@ class Gen:
         self.frames.append(Frame(vars))
         self.indent += 1
         before = len(self.lines)
+        if self.all_used and self.frames[-2].looped:
+            self.emit("print(" + ", ".join(self.frames[-2].looped) + ")")
         for _ in range(count):
             if self.statement():
                 break
@@ -778,6 +781,7 @@ class Gen:
         self.in_loop += 1
         frame = Frame(vars)
         frame.fixed |= set(vars)
+        frame.looped = tuple(vars)
         self.frames.append(frame)
         self.block(self.rng.randint(1, 4))
         self.frames.pop()

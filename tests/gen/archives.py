@@ -9,10 +9,12 @@ import io
 import os
 import sys
 import zipfile
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from enum import Enum as Enum_
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
+from torch.jit import Final
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "conformance"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -295,6 +297,149 @@ class WithFunction(nn.Module):
         return out, total
 
 
+class Color(Enum_):
+    RED = 1
+    GREEN = 2
+
+
+@torch.jit.script
+class Counter:
+    def __init__(self, n: int = 0):
+        self.n = n
+        self.log: List[str] = []
+
+    @property
+    def size(self) -> int:
+        return len(self.log)
+
+    def bump(self, k: int) -> int:
+        self.n += 2 * k
+        self.log.append(str(k))
+        return self.n
+
+    def __enter__(self):
+        self.log.append("enter")
+        return self
+
+    def __exit__(self, type: Any, value: Any, tb: Any) -> None:
+        self.log.append("exit")
+
+    def __lt__(self, other: "Counter") -> bool:
+        return self.n < other.n
+
+
+@torch.jit.interface
+class Layer(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        pass
+
+
+class Doubling(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x * 2
+
+
+class Packed(nn.Module):
+    """Restores itself."""
+    def __init__(self):
+        super().__init__()
+        self.w = torch.ones(2)
+        self.names: List[str] = ["none"]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.w[0]
+
+    @torch.jit.export
+    def __getstate__(self):
+        return (self.w, self.training, ["from state"])
+
+    @torch.jit.export
+    def __setstate__(self, state: Tuple[Tensor, bool, List[str]]):
+        self.w = state[0] * 3
+        self.training = state[1]
+        self.names = state[2]
+
+
+class Features(nn.Module):
+    """What people script besides layers."""
+    layer: Layer
+    K: Final[int]
+
+    def __init__(self):
+        super().__init__()
+        self.layer = Doubling()
+        self.packed = Packed()
+        self.K = 7
+        self.color = Color.GREEN
+        self.stages = nn.ModuleDict({"first": Doubling(), "second": nn.Identity()})
+        self.missing: Optional[nn.Module] = None
+        self.table: Dict[str, List[int]] = {"a": [1, 2], "b": [4]}
+        self.pair: Tuple[int, str] = (3, "t")
+        self.args_forward = (torch.tensor([1.0, -2.0, 0.5]), ["x", "yy"])
+
+    @property
+    def scale(self) -> int:
+        return self.K * 2
+
+    @torch.jit.unused
+    def never(self, x: Tensor) -> Tensor:
+        return x.numpy()
+
+    @torch.jit.export
+    def other(self, n: int) -> int:
+        return n + self.K
+
+    def forward(self, x: Tensor, names: List[str]) -> Tuple[Tensor, List[str], Dict[str, List[int]], int, Optional[Tensor]]:
+        counter = Counter(1)
+        with counter as c:
+            c.bump(self.other(2))
+        with torch.no_grad():
+            y = self.layer(x) * self.scale
+        for name, stage in self.stages.items():
+            y = stage(y)
+            counter.log.append(name)
+        if self.missing is not None:
+            y = y * 1000
+        if self.color == Color.RED:
+            return self.never(y), names, self.table, 0, None
+        if self.color is Color.GREEN and isinstance(self.pair[1], str):
+            y = y + self.color.value
+        sorted_counters = sorted([Counter(5), Counter(2), counter])
+        out: Optional[Tensor] = None
+        total = sum([k.n for k in sorted_counters]) + counter.size
+        try_names = [n.upper() for n in names]
+        try_names += [f"{k}:{len(v)}" for k, v in self.table.items()] + ["%s=%d" % (self.pair[1], self.pair[0])]
+        self.table["a"].append(self.pair[0])
+        for i, (n, v) in enumerate(zip(names, y)):
+            if i == 1:
+                out = v + len(n)
+                break
+        else_sum = torch.jit.annotate(List[int], [])
+        while len(else_sum) < 3:
+            else_sum.append(len(else_sum) * 2 if len(else_sum) > 1 else 0)
+        print("features", counter.log, else_sum, self.color)
+        assert len(counter.log) == 5, "log has {}".format(len(counter.log))
+        return self.packed(y), try_names + counter.log + self.packed.names, self.table, total, out
+
+
+def pre_hook(self, input: Tuple[Tensor]) -> Tensor:
+    return input[0] + 1
+
+
+def hook(self, input: Tuple[Tensor], output: Tensor) -> Tensor:
+    return output * 10
+
+
+class Hooked(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = Doubling()
+        self.args_forward = (torch.tensor([1.0, 2.0]),)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner(x)
+
+
 class NoArguments(nn.Module):
     """Freezing leaves no attributes: forward makes its own input."""
     def __init__(self):
@@ -318,6 +463,12 @@ def by_torch(folder, module):
     torch.jit.script(module.Raising().eval()).save(path("raising"))
     traced = torch.jit.trace(module.Traced().eval(), torch.rand(2, 1, 4, 4))
 
+    torch.jit.script(module.Features().eval()).save(path("features"))
+    hooked = module.Hooked().eval()
+    hooked.register_forward_pre_hook(module.pre_hook)
+    hooked.inner.register_forward_pre_hook(module.pre_hook)
+    hooked.inner.register_forward_hook(module.hook)
+    torch.jit.script(hooked).save(path("hooked"))
     torch.jit.script(module.WithFunction().eval()).save(path("forked"))
     torch.jit.script(module.Dtypes().eval()).save(path("dtypes"))
     plain = torch.jit.script(module.NoArguments().eval())
