@@ -299,15 +299,26 @@ static void true_row(void *ctx, char **data, const int64_t *stride, int64_t n)
     for (int64_t from = 0; from < n; from += (int64_t)sizeof block) {
         int64_t m = n - from < (int64_t)sizeof block ? n - from : (int64_t)sizeof block;
         convert_row(&w->to_bool, (char *)block, 1, data[0] + from * stride[0], stride[0], m);
-        for (int64_t i = 0; i < m; i++) {
-            if (!block[i])
-                continue;
-            int64_t k = w->count++;
-            if (!w->out)
-                continue;
+        if (!w->out) {
+            for (int64_t i = 0; i < m; i++)
+                w->count += block[i] != 0;
+            continue;
+        }
+        for (int64_t i = 0; i < m;) { // as far as only the last coordinate changes
             advance(w, w->at + from + i);
-            for (int d = 0; d < w->ndim; d++)
-                w->out[d * w->total + k] = w->coordinate[d];
+            int last = w->ndim - 1;
+            int64_t first = last >= 0 ? w->coordinate[last] : 0, run = last >= 0 ? w->size[last] - first : 1;
+            run = run < m - i ? run : m - i;
+            for (int64_t j = 0; j < run; j++) {
+                if (!block[i + j])
+                    continue;
+                int64_t k = w->count++;
+                for (int d = 0; d < last; d++)
+                    w->out[d * w->total + k] = w->coordinate[d];
+                if (last >= 0)
+                    w->out[last * w->total + k] = first + j;
+            }
+            i += run;
         }
     }
     w->at += n;

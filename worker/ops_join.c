@@ -275,6 +275,22 @@ static Status repeat(Lane *lane, Tensor *self, int ndim, const int64_t *times, b
         size[d] = times[d] * (d < pad ? 1 : v->size[d - pad]);
     }
     TRY(tensor_new(lane, tensor_dtype(self), ndim, size, &out));
+    for (int d = 0; interleave && d < ndim; d++) {
+        bool only = times[d] > 1 && times[d] <= 16 && pad == 0; // few copies: one pass for each, instead of many short ones
+        for (int other = 0; other < ndim; other++)
+            only = only && (other == d || times[other] == 1);
+        Status status = ST_OK;
+        for (int64_t k = 0; only && k < times[d] && status == ST_OK; k++) {
+            View every = out->view;
+            every.data = (char *)every.data + k * every.stride[d] * (int64_t)dtype_size(tensor_dtype(self));
+            every.size[d] /= times[d];
+            every.stride[d] *= times[d];
+            if (view_numel(&every))
+                status = copy_convert(&every, v);
+        }
+        if (only)
+            return give_tensor(status, out, rets);
+    }
     for (int d = 0; d < ndim; d++) {
         int64_t n = d < pad ? 1 : v->size[d - pad], step = d < pad ? 0 : v->stride[d - pad], to = out->view.stride[d];
         int64_t many[2] = {times[d], n}, to_steps[2] = {n * to, to}, from_steps[2] = {0, step};

@@ -5,6 +5,8 @@
 #include "worker/ops_index.h"
 #include "worker/pointwise.h"
 
+#include <stdlib.h>
+
 static Status not_for_complex(const Tensor *t) { return op_raise("Sort currently does not support complex dtypes on CPU (%s)", dtype_torch_name(tensor_dtype(t))); }
 
 static int64_t size_along(const Tensor *t, int dim) { return t->view.ndim ? t->view.size[dim] : 1; }
@@ -235,6 +237,34 @@ static int64_t group(const char *data, const double *keys, int64_t n, size_t siz
     return groups;
 }
 
+// Of integers that span few values: a table of them instead of sorting. As group(); false: they span too many.
+static bool group_by_table(const int64_t *x, int64_t n, int64_t *values, int64_t *group_of, int64_t *counts, int64_t *groups)
+{
+    int64_t low = INT64_MAX, high = INT64_MIN, span;
+    for (int64_t i = 0; i < n; i++) {
+        low = x[i] < low ? x[i] : low;
+        high = x[i] > high ? x[i] : high;
+    }
+    if (n == 0 || __builtin_sub_overflow(high, low, &span) || span >= n)
+        return false;
+    int64_t *table = calloc((size_t)span + 1, sizeof *table);
+    if (!table)
+        return false;
+    for (int64_t i = 0; i < n; i++)
+        table[x[i] - low]++;
+    *groups = 0;
+    for (int64_t v = 0; v <= span; v++)
+        if (table[v]) {
+            values[*groups] = low + v;
+            counts[*groups] = table[v];
+            table[v] = (*groups)++;
+        }
+    for (int64_t i = 0; i < n; i++)
+        group_of[i] = table[x[i] - low];
+    free(table);
+    return true;
+}
+
 // The unique elements of a flat, contiguous tensor (sorted first when asked), positions of each element's group in
 // `inverse` (shape of self) and the counts.
 static Status unique_flat(Lane *lane, Tensor *self, bool sort, IValue *rets)
@@ -247,10 +277,6 @@ static Status unique_flat(Lane *lane, Tensor *self, bool sort, IValue *rets)
     if (status == ST_OK)
         status = tensor_view(lane, packed, 1, &n, &one, packed->offset, &flat);
     if (status == ST_OK)
-        status = sort ? sorted(lane, flat, 0, false, n, &values, &order) : (values = tensor_retain(flat), ST_OK);
-    if (status == ST_OK && dtype_is_floating(tensor_dtype(self)))
-        status = tensor_to_dtype(lane, values, DT_F64, &keys);
-    if (status == ST_OK)
         status = tensor_new(lane, tensor_dtype(self), 1, &n, &out);
     if (status == ST_OK)
         status = tensor_new(lane, DT_I64, 1, &n, &groups);
@@ -258,7 +284,15 @@ static Status unique_flat(Lane *lane, Tensor *self, bool sort, IValue *rets)
         status = tensor_new(lane, DT_I64, self->view.ndim, self->view.size, &inverse);
     if (status == ST_OK)
         status = tensor_new(lane, DT_I64, 1, &n, &counts);
-    if (status == ST_OK) {
+    bool tabled = status == ST_OK && sort && tensor_dtype(self) == DT_I64 &&
+                  group_by_table(flat->view.data, n, out->view.data, inverse->view.data, counts->view.data, &found);
+    if (tabled)
+        out->view.size[0] = counts->view.size[0] = found;
+    if (status == ST_OK && !tabled)
+        status = sort ? sorted(lane, flat, 0, false, n, &values, &order) : (values = tensor_retain(flat), ST_OK);
+    if (status == ST_OK && !tabled && dtype_is_floating(tensor_dtype(self)))
+        status = tensor_to_dtype(lane, values, DT_F64, &keys);
+    if (status == ST_OK && !tabled) {
         found = group(values->view.data, keys ? keys->view.data : NULL, n, size, out->view.data, groups->view.data, counts->view.data);
         const int64_t *from = groups->view.data;
         int64_t *to = inverse->view.data;

@@ -97,6 +97,9 @@ static const OpRow with_tensors_rows[] = {
 ROWS_TEST(with_tensors, with_tensors_rows)
 
 static const OpRow joining_rows[] = {
+    {"aten::repeat_interleave.self_int; i64[2,2]; 2; 1; None", "i64[2, 4](4, 1) {0, 0, 1, 1, 2, 2, 3, 3}"},
+    {"aten::repeat_interleave.self_int; i64[2,2].t; 3; 0; None", "i64[6, 2](2, 1) {0, 2, 0, 2, 0, 2, 1, 3, 1, 3, 1, 3}"},
+    {"aten::repeat_interleave.self_int; i64[2]; 20; 0; None", "i64[40](1) {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}"},
     {"aten::cat; [f32[1,2], f32[2,2]]; 0", "f32[3, 2](2, 1) {0, 1, 0, 1, 2, 3}"},
     {"aten::cat; [f32[2,1], f32[2,2]]; -1", "f32[2, 3](3, 1) {0, 0, 1, 1, 2, 3}"},
     {"aten::cat; [f32[2], i64[2]]; 0", "f32[4](1) {0, 1, 0, 1}"},
