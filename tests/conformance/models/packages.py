@@ -151,7 +151,7 @@ def tabnet_cases():
 
 
 def cases():
-    for package, kinds, inner in ("diffusers", "traced", diffusers_cases), ("segmentation", "traced scripted", segmentation_cases), ("torchaudio", "", audio_cases), ("geometric", "traced scripted", geometric_cases), ("tabnet", "traced", tabnet_cases):
+    for package, kinds, inner in ("diffusers", "traced", diffusers_cases), ("segmentation", "traced scripted", segmentation_cases), ("torchaudio", "", audio_cases), ("geometric", "traced", geometric_cases), ("tabnet", "traced", tabnet_cases):
         try:
             for label, *more in inner():
                 yield f"{package}-{label}", more[0] if len(more) > 1 else kinds, more[-1]

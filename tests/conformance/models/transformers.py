@@ -49,7 +49,9 @@ def shrink(model_type, wanted, more):
         distinct = list(dict.fromkeys(layers))
         values["layer_types"] = (distinct * 2)[:max(2, len(distinct))]
         values[mapped.get("num_hidden_layers", "num_hidden_layers")] = len(values["layer_types"])
-    return kind(**{**values, **more})
+    config = kind(**{**values, **more})
+    config.architectures = []
+    return config
 
 
 class Flat(nn.Module):
