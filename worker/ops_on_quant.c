@@ -194,6 +194,12 @@ static Status through(Lane *lane, Site *site, const IValue *args, IValue *rets, 
 
 OP_FN(on_numbers) { return through(lane, site, args, rets, AS_NUMBERS); }
 OP_FN(on_whole) { return through(lane, site, args, rets, AS_WHOLE); }
+// Averages of windows, too: whole numbers are rounded to even, not the distances, unless channels are innermost.
+OP_FN(op_adaptive_pool)
+{
+    const View *v = &args[0].as.tensor->view;
+    return through(lane, site, args, rets, v->ndim >= 4 && view_is_channels_last(v) ? AS_WHOLE : AS_ROUNDED);
+}
 OP_FN(on_raw) { return through(lane, site, args, rets, AS_RAW); }
 OP_FN(on_integers) { return through(lane, site, args, rets, AS_INTEGERS); }
 OP_FN(op_max_pool)
@@ -525,8 +531,8 @@ static const OnQuant on_quant[] = {
     // windows: exact on the distances from the zero point
     {"aten::max_pool1d", on_whole}, {"aten::max_pool2d", op_max_pool}, {"aten::max_pool3d", on_whole}, 
     {"aten::avg_pool2d", on_whole}, {"aten::avg_pool3d", on_whole},
-    {"aten::adaptive_avg_pool2d", on_whole}, {"aten::adaptive_avg_pool3d", on_whole}, {"aten::_adaptive_avg_pool2d", on_whole},
-    {"aten::_adaptive_avg_pool3d", on_whole}, {"aten::adaptive_avg_pool1d", on_whole}, {"aten::upsample_nearest1d", on_whole},
+    {"aten::adaptive_avg_pool2d", op_adaptive_pool}, {"aten::adaptive_avg_pool3d", op_adaptive_pool}, {"aten::_adaptive_avg_pool2d", op_adaptive_pool},
+    {"aten::_adaptive_avg_pool3d", op_adaptive_pool}, {"aten::adaptive_avg_pool1d", on_whole}, {"aten::upsample_nearest1d", on_whole},
     {"aten::upsample_nearest1d.vec", on_whole}, {"aten::upsample_nearest2d", on_whole}, {"aten::upsample_nearest2d.vec", on_whole},
     {"aten::upsample_nearest3d", on_whole}, {"aten::upsample_nearest3d.vec", on_whole}, {"aten::_upsample_nearest_exact2d", on_whole},
     {"aten::_upsample_nearest_exact2d.vec", on_whole}, {"aten::upsample_bilinear2d", on_raw}, {"aten::upsample_bilinear2d.vec", on_raw},

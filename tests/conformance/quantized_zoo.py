@@ -98,8 +98,13 @@ class Moved(nn.Module):
         return x.permute(0, 2, 3, 1).reshape(x.shape[0], -1)
 
 
+def data(*size):
+    """The same numbers whichever cases are chosen."""
+    return torch.randn(*size, generator=torch.Generator().manual_seed(sum(size)))
+
+
 def layers():
-    r = torch.randn
+    r = data
     yield "conv1d", lambda: nn.Sequential(nn.Conv1d(4, 6, 3, padding=1, stride=2), nn.ReLU()), r(4, 4, 17), {}
     yield "conv2d_dilated", lambda: nn.Conv2d(8, 12, 3, dilation=2, padding=2, groups=2), r(4, 8, 12, 13), {}
     yield "conv3d", lambda: nn.Conv3d(3, 8, 3, padding=1), r(4, 3, 5, 6, 7), {}
@@ -178,7 +183,7 @@ def embeddings():
     model.one.qconfig = model.bag.qconfig = tq.float_qparams_weight_only_qconfig
     model.small.qconfig = tq.float_qparams_weight_only_qconfig_4bit
     tq.prepare(model, inplace=True)
-    return case(tq.convert(model), torch.randint(0, 100, (6, 5)), batch=3, steps=False)
+    return case(tq.convert(model), data(6, 5).mul(20).long().remainder(100), batch=3, steps=False)
 
 
 def static(build, x, options, kind="scripted"):
@@ -199,14 +204,14 @@ def network(name, kind, size=96):
 
 def cases():
     for kind in "scripted", "traced":
-        yield "quantized", f"cnn/{kind}", lambda kind=kind: static(CNN, torch.randn(6, 3, 32, 32), {"fuse": [["module.first", "module.norm", "module.act"]]}, kind)
+        yield "quantized", f"cnn/{kind}", lambda kind=kind: static(CNN, data(6, 3, 32, 32), {"fuse": [["module.first", "module.norm", "module.act"]]}, kind)
     for name, build, x, options in layers():
         yield "quantized", name, lambda build=build, x=x, options=options: static(build, x, options)
-    yield "quantized", "dynamic_recurrent", lambda: dynamic(Recurrent, torch.randn(6, 5, 12))
-    yield "quantized", "dynamic_cells", lambda: dynamic(Cells, torch.randn(6, 12))
-    yield "quantized", "dynamic_packed/traced", lambda: dynamic(Packed, torch.randn(6, 6, 12), "traced")
+    yield "quantized", "dynamic_recurrent", lambda: dynamic(Recurrent, data(6, 5, 12))
+    yield "quantized", "dynamic_cells", lambda: dynamic(Cells, data(6, 12))
+    yield "quantized", "dynamic_packed/traced", lambda: dynamic(Packed, data(6, 6, 12), "traced")
     if "fbgemm" in ENGINES:
-        yield "quantized", "dynamic_float16", lambda: dynamic(Recurrent, torch.randn(6, 5, 12), dtype=torch.float16)
+        yield "quantized", "dynamic_float16", lambda: dynamic(Recurrent, data(6, 5, 12), dtype=torch.float16)
     yield "quantized", "embeddings", embeddings
     for name in "resnet18 mobilenet_v2 googlenet".split():
         yield "quantized", f"{name}/scripted", lambda name=name: network(name, "scripted")
