@@ -411,6 +411,8 @@ const OpBinding OPS_INDEX[] = {
     ROW("index_put", op_index_put) ROW("index_put.hacked_twin", op_index_put) ROW("_index_put_impl", op_index_put)
     INPLACE("index_put_", op_index_put) INPLACE("index_put_.hacked_twin", op_index_put)
     INPLACE("_index_put_impl_", op_index_put) INPLACE("_index_put_impl_.hacked_twin", op_index_put)
+    ROW("_unsafe_index.Tensor", op_index) ROW("_unsafe_index.Tensor_hacked_twin", op_index)
+    ROW("_unsafe_index_put", op_index_put) ROW("_unsafe_index_put.hacked_twin", op_index_put)
     ROW("masked_select", op_masked_select)
     ROW("masked_scatter", op_masked_scatter) INPLACE("masked_scatter_", op_masked_scatter)
     ROW("nonzero", op_nonzero) ROW("argwhere", op_nonzero)
@@ -433,6 +435,7 @@ const OpBinding OPS_INDEX[] = {
     ROW("one_hot", op_one_hot)
 
     ANY_LAYOUT("cat", op_cat) ROW("cat.out", op_cat_out) ANY_LAYOUT("concat", op_cat) ROW("concat.out", op_cat_out)
+    ANY_LAYOUT("concatenate", op_cat) ROW("row_stack", op_vstack) ROW("_stack", op_stack)
     ROW("stack", op_stack) ROW("stack.out", op_stack_out)
     ROW("hstack", op_hstack) ROW("vstack", op_vstack) ROW("dstack", op_dstack) ROW("column_stack", op_column_stack)
     ROW("repeat", op_repeat) ROW("tile", op_tile)

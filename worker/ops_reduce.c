@@ -362,6 +362,7 @@ const OpBinding OPS_REDUCE[] = {
     ROW("count_nonzero", COUNT_NONZERO, COUNT, "td", "v")
     ROW("count_nonzero.dim_IntList", COUNT_NONZERO, COUNT, "td", "v")
     {"aten::aminmax", op_aminmax, P, NULL, NULL},
+    {"aten::_aminmax.dim", op_aminmax, P, NULL, NULL},
     CUMULATIVE("cumsum", SUM, false, false)
     CUMULATIVE("cumsum_", SUM, true, false)
     CUMULATIVE("cumprod", PROD, false, false)

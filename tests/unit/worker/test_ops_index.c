@@ -97,6 +97,10 @@ static const OpRow with_tensors_rows[] = {
 ROWS_TEST(with_tensors, with_tensors_rows)
 
 static const OpRow joining_rows[] = {
+    {"aten::concatenate; [f32[1], f32[2]]; 0", "f32[3](1) {0, 0, 1}"},
+    {"aten::row_stack; [f32[2], f32[2]]", "f32[2, 2](2, 1) {0, 1, 0, 1}"},
+    {"aten::_unsafe_index.Tensor; f32[3]; [i64[2]{-1, 0}]", "f32[2](1) {2, 0}"},
+    {"aten::_aminmax.dim; i64[2,2]; 0; True", "i64[1, 2](2, 1) {0, 1} | i64[1, 2](2, 1) {2, 3}"},
     {"aten::repeat_interleave.self_int; i64[2,2]; 2; 1; None", "i64[2, 4](4, 1) {0, 0, 1, 1, 2, 2, 3, 3}"},
     {"aten::repeat_interleave.self_int; i64[2,2].t; 3; 0; None", "i64[6, 2](2, 1) {0, 2, 0, 2, 0, 2, 1, 3, 1, 3, 1, 3}"},
     {"aten::repeat_interleave.self_int; i64[2]; 20; 0; None", "i64[40](1) {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}"},
