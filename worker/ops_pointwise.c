@@ -144,7 +144,7 @@ static Status op_add(Lane *lane, Site *site, const IValue *args, IValue *rets)
 
 static Status op_rsub(Lane *lane, Site *site, const IValue *args, IValue *rets)
 {
-    IValue swapped[4] = {args[1], args[0], args[2], args[3]};
+    IValue swapped[3] = {args[1], args[0], args[2]};
     // Positions are those of the schema again: the first operand of `swapped` is argument 1.
     PwCall c;
     pw_fill(&c, site->op->data, swapped);
