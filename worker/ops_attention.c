@@ -1,6 +1,7 @@
 // Operator bindings: scaled dot product attention.
 // Rows are found by name in worker/op.c.
 #include "worker/ops_heavy.h"
+#include "worker/sequence.h"
 
 #include <math.h>
 #include <string.h>
@@ -15,8 +16,6 @@ static Status attention(Lane *lane, Site *site, const AttentionCall *c, Tensor *
 {
     AttentionParams p;
     memset(&p, 0, sizeof p);
-    if (c->dropout > 0)
-        return status_fail(ST_UNSUPPORTED, "scaled_dot_product_attention with dropout_p > 0: export the model in evaluation mode");
     if (c->causal && c->mask)
         return op_raise("scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True");
     int64_t width = c->q->view.ndim ? c->q->view.size[c->q->view.ndim - 1] : 1;
@@ -75,9 +74,24 @@ static Status grouped_attention(Lane *lane, Site *site, const AttentionCall *c, 
     return s;
 }
 
+// The weights are dropped before they are used: step by step, as PyTorch's definition. args: of
+// _scaled_dot_product_attention_math.
+static Status with_dropout(Lane *lane, Site *site, const IValue *args, int n_rets, IValue *rets)
+{
+    Sequence q;
+    IValue made[2];
+    TRY(sequence_begin(&q, lane, site));
+    sequence_step(&q, "aten::_scaled_dot_product_attention_math", 9, args, 2, made);
+    for (int i = 0; i < n_rets && q.status == ST_OK; i++)
+        rets[i] = value_retain(made[i]);
+    return sequence_end(&q);
+}
+
 // (query, key, value, attn_mask, dropout_p, is_causal, *, scale, enable_gqa)
 static Status op_attention(Lane *lane, Site *site, const IValue *args, IValue *rets)
 {
+    if (arg_double(args[4]) > 0)
+        return with_dropout(lane, site, (IValue[]){args[0], args[1], args[2], args[3], args[4], args[5], value_none(), args[6], args[7]}, 1, rets);
     AttentionCall c = {.q = arg_tensor(args[0]), .k = arg_tensor(args[1]), .v = arg_tensor(args[2]), .mask = arg_tensor(args[3])};
     Tensor *out;
     c.dropout = arg_double(args[4]);
@@ -91,10 +105,13 @@ static Status op_attention(Lane *lane, Site *site, const IValue *args, IValue *r
 // (query, key, value, attn_mask, dropout_p, need_attn_weights, is_causal) -> (result, weights)
 static Status op_attention_weights(Lane *lane, Site *site, const IValue *args, IValue *rets)
 {
+    if (arg_double(args[4]) > 0)
+        return with_dropout(lane, site, (IValue[]){args[0], args[1], args[2], args[3], args[4], args[6], value_none(), value_none(), value_bool(false)}, 2, rets);
     AttentionCall c = {.q = arg_tensor(args[0]), .k = arg_tensor(args[1]), .v = arg_tensor(args[2]), .mask = arg_tensor(args[3])};
     Tensor *out[2];
     c.dropout = arg_double(args[4]);
-    c.weights = args[5].as.b;
+    // PyTorch's CPU code gives the weights whatever is asked for; they are only made where something uses them.
+    c.weights = args[5].as.b || !site->node || site->node->output_count != 2 || site->node->outputs[1]->use_count > 0;
     c.causal = args[6].as.b;
     TRY(attention(lane, site, &c, out));
     if (!c.weights) {
@@ -109,8 +126,8 @@ static Status op_attention_weights(Lane *lane, Site *site, const IValue *args, I
 }
 
 const OpBinding OPS_ATTENTION[] = {
-    {"aten::scaled_dot_product_attention", op_attention, 0, NULL, NULL},
-    {"aten::_scaled_dot_product_attention", op_attention_weights, 0, NULL, NULL},
-    {"aten::_scaled_dot_product_attention_forward", op_attention_weights, 0, NULL, NULL},
+    {"aten::scaled_dot_product_attention", op_attention, 0, NULL, sequence_free},
+    {"aten::_scaled_dot_product_attention", op_attention_weights, 0, NULL, sequence_free},
+    {"aten::_scaled_dot_product_attention_forward", op_attention_weights, 0, NULL, sequence_free},
     {0},
 };

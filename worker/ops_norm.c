@@ -274,6 +274,19 @@ static Status op_rms_norm(Lane *lane, Site *site, const IValue *args, IValue *re
     return ST_OK;
 }
 
+// The same with 1/rms of each row as a second result.
+static Status op_fused_rms_norm(Lane *lane, Site *site, const IValue *args, IValue *rets)
+{
+    Tensor *x = arg_tensor(args[0]), *out[3];
+    DType t = tensor_dtype(x);
+    double eps = !arg_is_none(args[3]) ? arg_double(args[3]) : t == DT_F64 ? 0x1p-52 : t == DT_F16 ? 0x1p-10 : t == DT_BF16 ? 0x1p-7 : 0x1p-23;
+    TRY(layer_norm(lane, site, x, args[1], arg_tensor(args[2]), NULL, eps, true, out, 3));
+    tensor_release(out[1]);
+    rets[0] = value_tensor_take(out[0]);
+    rets[1] = value_tensor_take(out[2]);
+    return ST_OK;
+}
+
 // ---- weight norm and distances
 
 // (v, g, dim)
@@ -364,6 +377,7 @@ const OpBinding OPS_NORM[] = {
     ROW("aten::layer_norm", op_layer_norm, 0, 1),
     ROW("aten::native_layer_norm", op_layer_norm, 0, 3),
     ROW("aten::rms_norm", op_rms_norm, 0, 0),
+    ROW("aten::_fused_rms_norm", op_fused_rms_norm, 0, 0),
     ROW("aten::_weight_norm", op_weight_norm, 0, 0),
     ROW("aten::cdist", op_cdist, 0, 0),
     ROW("aten::_cdist_forward", op_cdist, 0, 0),
