@@ -88,6 +88,7 @@ static Status store(Lane *lane, Tensor *out, Tensor *result, bool resize, bool e
     if (!dtype_can_cast(tensor_dtype(result), tensor_dtype(out)))
         return op_raise("result type %s can't be cast to the desired output type %s",
                         dtype_torch_name(tensor_dtype(result)), dtype_torch_name(tensor_dtype(out)));
+    TRY(check_written(out));
     if (!view_same_shape(&result->view, &out->view)) {
         if (!resize) {
             char have[200], want[200];
@@ -97,7 +98,6 @@ static Status store(Lane *lane, Tensor *out, Tensor *result, bool resize, bool e
         }
         TRY(out_resize(lane, out, result->view.ndim, result->view.size));
     }
-    TRY(check_written(out));
     TRY(tensor_make_writable(out));
     return tensor_copy_into(lane, out, result);
 }

@@ -67,9 +67,12 @@ static Status grouped_attention(Lane *lane, Site *site, const AttentionCall *c, 
     }
     tensor_release(g.q);
     TRY(s);
-    memcpy(size, c->q->view.size, sizeof size);
-    size[c->q->view.ndim - 1] = c->v->view.size[c->v->view.ndim - 1];
-    s = tensor_reshaped(lane, made, c->q->view.ndim, size, out);
+    // [batch, heads of k, group, L, E] -> [batch, heads, L, E]; batches of k and v may have stretched those of q.
+    int n = made->view.ndim, at = n - 4;
+    memcpy(size, made->view.size, sizeof size);
+    size[at] *= size[at + 1];
+    memmove(size + at + 1, size + at + 2, 2 * sizeof *size);
+    s = tensor_reshaped(lane, made, n - 1, size, out);
     tensor_release(made);
     return s;
 }

@@ -325,8 +325,6 @@ const OpBinding OPS_REDUCE[] = {
     ROW("min.dim_min", ARGMIN, SAME, "tdkop", "vs")
     ROW("amax", MAX, SAME, "tdk", "v")
     ROW("amin", MIN, SAME, "tdk", "v")
-    ROW("amax.out", MAX, SAME, "tdko", "v")
-    ROW("amin.out", MIN, SAME, "tdko", "v")
     ROW("argmax", ARGMAX, SAME, "tdk", "s")
     ROW("argmin", ARGMIN, SAME, "tdk", "s")
     ROW("any", ANY, BOOL, "t", "v")

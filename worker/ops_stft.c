@@ -125,14 +125,12 @@ static Status stft(Lane *lane, Site *site, IValue self, Stft *a, const char *pad
 {
     Tensor *t = self.as.tensor, *out = NULL;
     bool real = !is_complex(self) && !is_complex(a->window);
-    if (arg_is_none(a->return_complex) && real)
-        return op_raise("stft requires the return_complex parameter be given for real inputs, and will further require that return_complex=True in a future "
-                        "PyTorch release.");
     if (a->center && !arg_is_none(a->align))
         return op_raise("stft align_to_window should only be set when center = false");
     if (!real && arg_bool_or(a->onesided, false))
         return op_raise("Cannot have onesided output if window or input is complex");
-    bool give_complex = arg_bool_or(a->return_complex, true);
+    // Not given: pairs of real numbers for a real signal. PyTorch 2 refuses that, but files of 1.4 to 1.13 rely on it.
+    bool give_complex = arg_bool_or(a->return_complex, !real);
     Sequence q;
     TRY(sequence_begin(&q, lane, site));
     IValue x = self;
@@ -287,7 +285,7 @@ static IValue frames_of(Sequence *q, Site *inner, IValue spectrum, const Stft *a
     return q->status == ST_OK ? sequence_keep(q, ST_OK, value_tensor_take(out)) : none;
 }
 
-OP_FN(op_istft) // self, n_fft, hop, win, window, center, normalized, onesided, length, return_complex
+static Status istft(Lane *lane, Site *site, const IValue *args, IValue *rets)
 {
     Tensor *t = args[0].as.tensor;
     Stft a = {.center = args[5].as.b, .normalized = args[6].as.b, .onesided = args[7], .length = args[8], .return_complex = args[9]};
@@ -329,6 +327,29 @@ OP_FN(op_istft) // self, n_fft, hop, win, window, center, normalized, onesided, 
     if (q.status == ST_OK && end > expected) // zeros where there was no signal
         y = padded(&q, y, 0, end - expected, "constant");
     return sequence_give(&q, y, rets);
+}
+
+// self, n_fft, hop, win, window, center, normalized, onesided, length, return_complex. Pairs of real numbers are what stft
+// gave before PyTorch 2.
+OP_FN(op_istft)
+{
+    const View *v = &args[0].as.tensor->view;
+    if (!dtype_is_floating((DType)v->dtype) || v->ndim < 3 || v->ndim > 4 || v->size[v->ndim - 1] != 2)
+        return istft(lane, site, args, rets);
+    IValue with[10], whole;
+    memcpy(with, args, sizeof with);
+    Site once = {.node = site->node, .arg_count = 1, .ret_count = 1};
+    Tensor *pairs;
+    TRY(tensor_contiguous(lane, args[0].as.tensor, &pairs));
+    whole = value_tensor_take(pairs);
+    once.op = op_find(STR("aten::view_as_complex"));
+    Status status = once.op->fn(lane, &once, &whole, &with[0]);
+    value_release(whole);
+    site_clear(&once);
+    TRY(status);
+    status = istft(lane, site, with, rets);
+    value_release(with[0]);
+    return status;
 }
 
 #define SEQUENCE(name, fn) {name, fn, 0, NULL, sequence_free}

@@ -59,8 +59,21 @@ WIDER = {torch.float16: torch.float64, torch.bfloat16: torch.float64, torch.floa
 OWN_ERROR = {"special.bessel_j0": 4e-7, "special.bessel_j1": 5e-7, "special.bessel_y0": 3e-7, "special.bessel_y1": 9e-7}
 # What 1.13 refuses and 2.14 does.
 LATER = re.compile(r"(gather|scatter)\(\): Expected dtype int64 for index")
-# Types in which 1.13 computes otherwise than 2.14, which tsbatch follows: bins of bfloat16 numbers.
-CHANGED = {"histc": {torch.bfloat16}}
+# Types in which 1.13 computes otherwise than 2.14, which tsbatch follows: differences count as "changed". Run with 2.14,
+# this script finds them equal.
+OLD = int(torch.__version__.split(".")[0]) < 2
+COMPLEX, INTEGERS = {torch.complex64, torch.complex128}, {torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
+CHANGED = {
+    "histc": {torch.bfloat16},  # bins
+    "div (floor_rounding)": {torch.bfloat16}, "floor_divide": {torch.bfloat16},  # infinite quotients: 1.13 gives NaN
+    "fmod": {torch.bfloat16}, "remainder": {torch.bfloat16},  # NaN in vectors, exact in what is left of them
+    "addmm": INTEGERS,  # 1.13 takes fractions as alpha and beta of integers
+    "dot": COMPLEX, "vdot": COMPLEX, "matmul": COMPLEX, "__rmatmul__": COMPLEX,  # Debian's products of complex vectors are 0
+    "ne": COMPLEX,  # in place, 1.13 writes 1+1j for true
+    "nn.functional.pairwise_distance": {torch.float16}, "masked.normalize": {torch.float16},  # 1.13 sums powers in float16
+}
+# out= tensors that are not contiguous, or that 1.13 and 2.14 do not write at all: PyTorch's own fault.
+OUT_AT_FAULT = {"narrow_copy", "nn.functional.avg_pool3d", "fft.ihfftn"}
 PER_ARCHIVE = 16
 
 
@@ -190,7 +203,8 @@ def expressions(op, sample):
             add("function", lambda s: f"torch.{name}({s.call(args, kwargs)})")
             if op.aten_name and op.aten_name != name:
                 add("function", lambda s: f"torch.{op.aten_name}({s.call(args, kwargs)})")
-        if isinstance(sample.input, torch.Tensor):
+        # x.stft(...) is another overload that saved code, without its default arguments, does not name: PyTorch loads stft then
+        if isinstance(sample.input, torch.Tensor) and name != "stft":
             short = (op.aten_name or name) if "." in name else name
             add("method", lambda s: f"{s.literal(sample.input)}.{short}({s.call(sample.args, kwargs)})")
             if op.inplace_variant is not None:
@@ -487,6 +501,8 @@ def run_chunk(op, methods, folder, runner, options, report):
     module.save(path)
     for name, method, tensors in ready:
         views = method.label.endswith("alias") or bool(op.name in VIEWS)
+        if OLD and op.name.startswith("fft."):
+            views = False  # Debian's PyTorch has pocketfft, which lays results out otherwise than MKL and FFTW
         outcome, text = check(op, module, name, method, tensors, path, runner, views)
         report(outcome, method, text)
         if outcome in ("failed", "crashed") and options.keep:
@@ -546,11 +562,13 @@ def run_operator(op, options):
     runner, folder = rn.Runner(options.runner), tempfile.mkdtemp()
     try:
         for dtype in sorted(op.supported_dtypes("cpu"), key=str):
-            if (options.dtypes and str(dtype).split(".")[-1] not in options.dtypes) or dtype in CHANGED.get(op.name, ()):
+            if options.dtypes and str(dtype).split(".")[-1] not in options.dtypes:
                 continue
             torch.manual_seed(0)
 
             def report(outcome, method, text, dtype=dtype):
+                if outcome == "failed" and OLD and dtype in CHANGED.get(label_of(op), ()):
+                    outcome = "changed"
                 counts[outcome] += 1
                 if outcome != "passed":
                     wrong.append((str(dtype).split(".")[-1], outcome, method.label, method.text, text))
@@ -566,7 +584,7 @@ def run_operator(op, options):
                     run_traced(op, s, i, folder, runner, report)
                 continue
             methods = [m for i, s in enumerate(samples) for m in write_methods(op, dtype, s, i)]
-            if op.supports_out and dtype in (torch.float32, torch.int64) and op.name not in UNDEFINED:
+            if op.supports_out and dtype in (torch.float32, torch.int64) and op.name not in UNDEFINED | OUT_AT_FAULT:
                 methods += [m for i, s in enumerate(picked(samples, 4)) for m in write_out_methods(op, s, i)]
             if not methods:
                 counts["unscripted"] += len(samples)
@@ -654,7 +672,7 @@ def main():
             totals[said] += 1
             scores[label] = {"verdict": said, **counts, "why": [w[4][:200] for w in wrong if w[1] in ("missing", "failed", "crashed", "unscripted")][:1]}
             print(f"{said:10} {label}: " + ", ".join(f"{n} {k}" for k, n in sorted(counts.items())), flush=True)
-            shown = [w for w in wrong if w[1] != "unscripted"]
+            shown = [w for w in wrong if w[1] not in ("unscripted", "changed")]
             for dtype, outcome, at, text, message in shown if options.v else shown[:3]:
                 print(f"    {outcome} {dtype} {at}: {text[:200]}\n        {message[:600]}", flush=True)
     print("operators: " + ", ".join(f"{n} {k}" for k, n in sorted(totals.items())))
