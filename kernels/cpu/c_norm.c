@@ -60,7 +60,7 @@ Status c_batch_norm_prepare(Kernel *k, const KernelContext *ctx, const void *par
     if (x->dtype != DT_F32 || p->batch_stats || (x->layout == LAYOUT_STRIDED && !view_is_contiguous(x) && !last))
         return ST_DECLINED;
     for (int i = 1; i < 5; i++)
-        if (!f32_vector(in, n_in, i, channels) || (i > 2 && !operand_given(in, n_in, i)))
+        if (operand_given(in, n_in, i) ? in[i].dtype != DT_F32 || !channel_vector(&in[i]) : i > 2)
             return ST_DECLINED;
     void *state;
     TRY(kernel_state_new(k, sizeof(NormState), &state));
@@ -91,10 +91,11 @@ Status c_batch_norm_run(const Kernel *k, const View *in, const View *out, void *
     const NormState *s = k->state;
     float *scale = scratch, *shift = scale + s->channels;
     const float *w = s->scale ? in[1].data : NULL, *b = s->shift ? in[2].data : NULL, *mean = in[3].data, *var = in[4].data;
+    int64_t w_step = w ? channel_step(&in[1]) : 0, b_step = b ? channel_step(&in[2]) : 0, mean_step = channel_step(&in[3]), var_step = channel_step(&in[4]);
     for (int64_t c = 0; c < s->channels; c++) {
-        double a = (w ? (double)w[c] : 1.0) / sqrt((double)var[c] + s->eps);
+        double a = (w ? (double)w[c * w_step] : 1.0) / sqrt((double)var[c * var_step] + s->eps);
         scale[c] = (float)a;
-        shift[c] = (float)((b ? (double)b[c] : 0.0) - (double)mean[c] * a);
+        shift[c] = (float)((b ? (double)b[c * b_step] : 0.0) - (double)mean[c * mean_step] * a);
     }
     if (s->block)
         affine_blocks(out->data, in[0].data, scale, shift, s->rows, s->channels, s->spatial, s->block);

@@ -77,18 +77,18 @@ static Status state_new(Kernel *k, const View *in, int n_in, WideNorm **out)
                                      : squares_##T(x + (r * c_count + c) * n, n, mean[c]);                             \
     }                                                                                                                  \
     ISA_VARIANTS(channel_stats_##T, (const WideNorm *s, const T *x, double *mean, double *squares), (s, x, mean, squares)) \
-    ISA_INLINE void scale_channels_##T##_body(const WideNorm *s, const T *x, T *y, const double *mean, const double *scale, const T *shift) \
+    ISA_INLINE void scale_channels_##T##_body(const WideNorm *s, const T *x, T *y, const double *mean, const double *scale, const T *shift, int64_t step) \
     {                                                                                                                  \
         for (int64_t r = 0; r < s->rows * s->channels; r++, x += s->spatial, y += s->spatial) {                        \
             int64_t c = r % s->channels;                                                                               \
-            double m = mean[c], a = scale[c], b = shift ? (double)shift[c] : 0;                                        \
+            double m = mean[c], a = scale[c], b = shift ? (double)shift[c * step] : 0;                                 \
             ISA_INDEPENDENT                                                                                            \
             for (int64_t i = 0; i < s->spatial; i++)                                                                   \
                 y[i] = (T)(((double)x[i] - m) * a + b);                                                                \
         }                                                                                                              \
     }                                                                                                                  \
-    ISA_VARIANTS(scale_channels_##T, (const WideNorm *s, const T *x, T *y, const double *mean, const double *scale, const T *shift), \
-                 (s, x, y, mean, scale, shift))                                                                        \
+    ISA_VARIANTS(scale_channels_##T, (const WideNorm *s, const T *x, T *y, const double *mean, const double *scale, const T *shift, int64_t step), \
+                 (s, x, y, mean, scale, shift, step))                                                                  \
     static void batch_##T(const WideNorm *s, const View *in, const View *out, double *mean, double *scale)             \
     {                                                                                                                  \
         const T *x = in[0].data, *w = s->scale ? in[1].data : NULL;                                                    \
@@ -102,12 +102,12 @@ static Status state_new(Kernel *k, const View *in, int n_in, WideNorm **out)
                 ((T *)out[1].data)[c] = (T)mean[c];                                                                    \
                 ((T *)out[2].data)[c] = (T)scale[c];                                                                   \
             } else {                                                                                                   \
-                mean[c] = (double)((const T *)in[3].data)[c];                                                          \
-                scale[c] = 1 / sqrt((double)((const T *)in[4].data)[c] + s->eps);                                      \
+                mean[c] = (double)((const T *)in[3].data)[c * channel_step(&in[3])];                                   \
+                scale[c] = 1 / sqrt((double)((const T *)in[4].data)[c * channel_step(&in[4])] + s->eps);               \
             }                                                                                                          \
-            scale[c] *= w ? (double)w[c] : 1;                                                                          \
+            scale[c] *= w ? (double)w[c * channel_step(&in[1])] : 1;                                                   \
         }                                                                                                              \
-        scale_channels_##T(s, x, out[0].data, mean, scale, s->shift ? in[2].data : NULL);                              \
+        scale_channels_##T(s, x, out[0].data, mean, scale, s->shift ? in[2].data : NULL, s->shift ? channel_step(&in[2]) : 0); \
     }
 NORMS(float)
 NORMS(double)
@@ -124,7 +124,7 @@ Status w_batch_norm_prepare(Kernel *k, const KernelContext *ctx, const void *par
     if (t != DT_F64 && t != DT_F32)
         return ST_DECLINED;
     for (int i = 1; i < 5; i++)
-        if (!(p->batch_stats && i > 2) && (!vector_of(in, n_in, i, t, in[0].size[1]) || (i > 2 && !operand_given(in, n_in, i))))
+        if (!(p->batch_stats && i > 2) && (operand_given(in, n_in, i) ? in[i].dtype != t || !channel_vector(&in[i]) : i > 2))
             return ST_DECLINED;
     TRY(state_new(k, in, n_in, &s));
     s->eps = p->eps;

@@ -20,6 +20,22 @@ static void test_batch_norm(void **state)
     plain[0] = flat.view;
     assert_string_equal(kernel_compare(&kernel_batch_norm, &p, plain, 5, 0), "vector");
     operand_free(&flat);
+    // statistics that are columns of a matrix, and channels innermost
+    Operand columns = operand_f32(DIMS(16, 4), 8);
+    View apart[5] = {x.view};
+    for (int i = 0; i < 4; i++) {
+        apart[i + 1] = v[0].view;
+        apart[i + 1].data = (float *)columns.view.data + i;
+        apart[i + 1].stride[0] = 4;
+    }
+    for (int i = 0; i < 16; i++)
+        ((float *)columns.view.data)[4 * i + 3] = 0.5f + (float)i;
+    assert_string_equal(kernel_compare(&kernel_batch_norm, &p, apart, 5, 0), "vector");
+    Operand last = operand_f32(DIMS(2, 5, 7, 16), 10);
+    apart[0] = view_permuted(&last.view, (int[]){0, 3, 1, 2});
+    assert_string_equal(kernel_compare(&kernel_batch_norm, &p, apart, 5, 0), "vector");
+    operand_free(&columns);
+    operand_free(&last);
     static const Layout layouts[] = {LAYOUT_CHANNELS_LAST, LAYOUT_BLOCK8, LAYOUT_BLOCK16};
     for (int i = 0; i < 3; i++) {
         Operand buffer = operand_f32(DIMS(2, 16, 5, 7), 9);
