@@ -15,7 +15,7 @@ usage: opdb.py RUNNER [NAME ...] [--dtypes float32,int64] [--samples N] [--jobs 
   --samples N   of each operator and dtype, evenly picked (default: all)
   --list FILE   only the operators named in FILE, one per line
   --keep DIR    leave the archive of each failing sample in DIR
-exit code 1 when a result is wrong, or when something crashed
+exit code 1 when a result is wrong that is not KNOWN to differ, or when something crashed
 """
 import argparse
 import collections
@@ -74,6 +74,12 @@ CHANGED = {
 }
 # out= tensors that are not contiguous, or that 1.13 and 2.14 do not write at all: PyTorch's own fault.
 OUT_AT_FAULT = {"narrow_copy", "nn.functional.avg_pool3d", "fft.ihfftn"}
+# Differences that stay: they are counted as wrong, and do not make the exit code 1.
+KNOWN = {
+    "conj": "conjugates are copies: a write to one does not reach what it is the conjugate of",
+    "H": "as conj", "mH": "as conj",
+    "matrix_exp": "of float16 and bfloat16 PyTorch gives NaN in places, tsbatch what float32 gives",
+}
 PER_ARCHIVE = 16
 
 
@@ -665,11 +671,12 @@ def main():
     options = p.parse_args()
     from torch.testing._internal.common_methods_invocations import op_db
     jobs = [(i, options) for i in chosen(op_db, options)]
-    scores, totals = {}, collections.Counter()
+    scores, totals, unknown = {}, collections.Counter(), 0
     with multiprocessing.Pool(options.jobs, maxtasksperchild=20) as pool:
         for label, counts, wrong in pool.imap_unordered(work, jobs):
             said = verdict(counts)
             totals[said] += 1
+            unknown += said == "wrong" and (label not in KNOWN or counts["crashed"] > 0)
             scores[label] = {"verdict": said, **counts, "why": [w[4][:200] for w in wrong if w[1] in ("missing", "failed", "crashed", "unscripted")][:1]}
             print(f"{said:10} {label}: " + ", ".join(f"{n} {k}" for k, n in sorted(counts.items())), flush=True)
             shown = [w for w in wrong if w[1] not in ("unscripted", "changed")]
@@ -679,7 +686,7 @@ def main():
     if options.scores:
         with open(options.scores, "w") as f:
             json.dump(scores, f, indent=0, sort_keys=True)
-    return 1 if totals["wrong"] or not totals["passed"] else 0
+    return 1 if unknown or not totals["passed"] else 0
 
 
 if __name__ == "__main__":
