@@ -11,10 +11,11 @@
 
 enum { ARGS_MAX = 32, RETS_MAX = 4 };
 
+// A quantised tensor, or a list of them: no operator takes lists of lists.
 static bool is_quantised(IValue v)
 {
-    if (v.tag == TAG_LIST)
-        return v.as.list->len && is_quantised(v.as.list->items[0]);
+    if (v.tag == TAG_LIST && v.as.list->len)
+        v = v.as.list->items[0];
     return v.tag == TAG_TENSOR && v.as.tensor->quant;
 }
 

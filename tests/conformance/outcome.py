@@ -74,7 +74,7 @@ def ask_torch(path, method, saved_as=None):
     except Exception as e:
         text = refused_text(e)
         # what PyTorch takes for an error of its own, or a C++ exception from its lexer
-        return Outcome("crashed" if "INTERNAL ASSERT" in text or text in ("stoll", "stod") else "refused", text)
+        return Outcome("crashed" if "INTERNAL ASSERT" in text or "Argument passed to at()" in text or text in ("stoll", "stod") else "refused", text)
     out = io.StringIO()
     with torch.jit.optimized_execution(False), torch.no_grad(), contextlib.redirect_stdout(out):
         try:
