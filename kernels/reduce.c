@@ -2,6 +2,7 @@
 // elements into blocks, and turns accumulators into results.
 #include "kernels/reduce.h"
 
+#include "kernels/cpu/vec.h"
 #include "kernels/reduce_complex.h"
 #include "kernels/reduce_loops.h"
 
@@ -10,7 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GATHER = 512 }; // elements gathered at once
+enum {
+    GATHER = 512,  // elements gathered at once
+    SHORT_ROW = 8, // the most elements of rows that are folded side by side, as columns
+};
 
 typedef struct Reduction {
     ReduceOp op;
@@ -21,6 +25,7 @@ typedef struct Reduction {
     Iter kept, reduced;    // operands: in, out0, out1; and in
     Converter load, store[2];
     bool direct;           // elements need no conversion
+    bool short_rows;       // few reduced elements of many
     bool whole_row;        // and those of one result lie side by side
     bool has_out[2];
     int64_t count;         // reduced elements per result
@@ -81,6 +86,16 @@ static void column_pass(void *ctx, char **data, const int64_t *stride, int64_t n
     const Reduction *r = p->r;
     _Alignas(16) char block[REDUCE_COLUMNS * 8];
     bool in_place = r->direct && (p->stride == r->element || p->m == 1);
+    if (in_place && r->type == DT_F32 && n > 2 && (p->step == STEP_MAX || p->step == STEP_MIN)) { // in float, then into the accumulators
+        float *best = (float *)block;
+        int op = p->step == STEP_MAX ? PW_MAXIMUM : PW_MINIMUM;
+        memcpy(best, data[0], (size_t)p->m * sizeof *best);
+        for (int64_t i = 1; i < n; i++)
+            vec_table()->f32[op](best, (const void *[]){data[0] + i * stride[0], best}, p->m, 0, NULL);
+        r->loops->columns(p->step, p->s, best, p->m, p->at, r->number);
+        p->at += n;
+        return;
+    }
     for (int64_t i = 0; i < n; i++) {
         const char *x = data[0] + i * stride[0];
         if (!in_place) {
@@ -173,8 +188,8 @@ static void kept_row(void *ctx, char **data, const int64_t *stride, int64_t n)
 {
     const Reduction *r = ctx;
     ReduceState s;
-    // Columns when the kept elements are closer together than the reduced ones.
-    bool columns = n > 1 && (r->reduced.size[0] == 1 || llabs(stride[0]) < llabs(r->reduced.stride[0][0]));
+    // Columns when the kept elements are closer together than the reduced ones, or those few.
+    bool columns = (n > 1 && (r->reduced.size[0] == 1 || llabs(stride[0]) < llabs(r->reduced.stride[0][0]))) || r->short_rows;
     int64_t step = columns ? REDUCE_COLUMNS : 1;
     for (int64_t at = 0; at < n; at += step) {
         int64_t m = n - at < step ? n - at : step;
@@ -240,6 +255,7 @@ Status reduce_run(const ReduceParams *p, const View *in, const View *const out[2
     const View *rest = &gone;
     bool ordered = r.op == REDUCE_ARGMAX || r.op == REDUCE_ARGMIN;
     (ordered ? iter_plan_in_order : iter_plan)(&r.reduced, gone.ndim, gone.size, 1, &rest);
+    r.short_rows = r.kept.numel > 1 && r.reduced.numel <= SHORT_ROW;
     r.whole_row = r.direct && r.reduced.ndim == 1 && r.reduced.numel > 0 && (r.reduced.stride[0][0] == r.element || r.reduced.size[0] == 1);
     char *data[3] = {in->data, out[0] ? out[0]->data : in->data, out[1] ? out[1]->data : in->data};
     iter_run(&r.kept, data, kept_row, &r);

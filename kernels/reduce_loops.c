@@ -116,8 +116,8 @@ enum { LANES = 16, SHORT_SUM = 512 };
         A *value = s->value.field, acc = value[0];                                                                     \
         double center = s->center[0];                                                                                  \
         switch (step) {                                                                                                \
-        case STEP_SUM: ROW_SUM(T, A); break;                                                                           \
-        case STEP_NANSUM: FOLD(T, A, 0, lane + (v == v ? (A)v : 0), acc, acc + lane); break;                           \
+        case STEP_SUM: ROW_SUM(T, A, v); break;                                                                        \
+        case STEP_NANSUM: ROW_SUM(T, A, v == v ? v : 0); break;                                                        \
         case STEP_PROD: FOLD(T, A, 1, lane * (A)v, acc, acc * lane); break;                                            \
         case STEP_MAX: ROW_MAX(T, (T)acc, acc); break;                                                                 \
         case STEP_MIN: ROW_MIN(T, (T)acc, acc); break;                                                                 \
@@ -178,20 +178,21 @@ enum { LANES = 16, SHORT_SUM = 512 };
 #define PLAIN_MAX(T, first, result) FOLD(T, T, first, GREATER(v, lane), result, GREATER(lane, result))
 #define PLAIN_MIN(T, first, result) FOLD(T, T, first, LESSER(v, lane), result, LESSER(lane, result))
 
-#define PLAIN_SUM(T, A) FOLD(T, A, 0, lane + (A)v, acc, acc + lane)
+// term: of element v.
+#define PLAIN_SUM(T, A, term) FOLD(T, A, 0, lane + (A)(term), acc, acc + lane)
 // In pieces, each short enough for float.
-#define FLOAT_SUM(T, A)                                                                                                \
+#define FLOAT_SUM(T, A, term)                                                                                          \
     do {                                                                                                               \
         const float *all = x;                                                                                          \
         int64_t total = n;                                                                                             \
         for (int64_t from = 0; from < total; from += SHORT_SUM) {                                                      \
             const float *x = all + from;                                                                               \
             int64_t n = total - from < SHORT_SUM ? total - from : SHORT_SUM;                                           \
-            FOLD(float, float, 0, lane + v, acc, acc + (double)lane);                                                  \
+            FOLD(float, float, 0, lane + (term), acc, acc + (double)lane);                                             \
         }                                                                                                              \
     } while (0)
 // Wraps like PyTorch's: unsigned arithmetic.
-#define WRAPPING_SUM(T, A) FOLD(T, uint64_t, 0, lane + (uint64_t)v, acc, (A)((uint64_t)acc + lane))
+#define WRAPPING_SUM(T, A, term) FOLD(T, uint64_t, 0, lane + (uint64_t)(term), acc, (A)((uint64_t)acc + lane))
 
 // exp in blocks by the elementwise loops, then summed.
 static void f32_exp_sum(const float *all, int64_t total, double center, double *sum)
