@@ -29,6 +29,8 @@ Status blas_gemm(DType t, BlasTrans ta, BlasTrans tb, int64_t m, int64_t n, int6
 // y = alpha * op(a) x + beta * y, a [m, n].
 Status blas_gemv(DType t, BlasTrans ta, int64_t m, int64_t n, double _Complex alpha, const void *a, int64_t lda, const void *x, int64_t incx,
                  double _Complex beta, void *y, int64_t incy);
+// *out = x . y of n elements, F32 or F64.
+Status blas_dot(DType t, int64_t n, const void *x, int64_t incx, const void *y, int64_t incy, double *out);
 // b = op(a)^-1 b (left) or b op(a)^-1, a triangular; b [m, n].
 Status blas_trsm(DType t, bool left, bool upper, BlasTrans trans, bool unit, int64_t m, int64_t n, const void *a, int64_t lda, void *b, int64_t ldb);
 

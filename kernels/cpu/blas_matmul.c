@@ -212,6 +212,15 @@ static Status multiply(const BlasState *s, const char *a, const char *b, char *c
     BlasTrans ta = s->a.transposed ? BLAS_T : BLAS_N, tb = s->b.transposed ? BLAS_T : BLAS_N;
     if (m == 0 || n == 0)
         return ST_OK;
+    if (m == 1 && n == 1 && k > 0 && alpha == 1 && beta == 0 && (s->type == DT_F32 || s->type == DT_F64)) {
+        double sum;
+        TRY(blas_dot(s->type, k, a, s->a.transposed ? s->a.ld : 1, b, s->b.transposed ? 1 : s->b.ld, &sum));
+        if (s->type == DT_F32)
+            *(float *)c = (float)sum;
+        else
+            *(double *)c = sum;
+        return ST_OK;
+    }
     if (n == 1 && k > 0) // a x
         return blas_gemv(s->type, s->a.transposed ? BLAS_N : BLAS_T, s->a.transposed ? m : k, s->a.transposed ? k : m, alpha, a, s->a.ld, b,
                          s->b.transposed ? 1 : s->b.ld, beta, c, 1);

@@ -332,6 +332,8 @@ Status dnnl_matmul_prepare(Kernel *k, const KernelContext *ctx, const void *para
     if (in[0].dtype != DT_F32 || any_private(in, n_in) || view_numel(&k->outputs[0]) == 0 || m.k == 0 || !dnnl_cpu_engine() ||
         (c && c->dtype != DT_F32))
         return ST_DECLINED;
+    if (m.out_ndim == 0) // BLAS has a routine for two vectors
+        return ST_DECLINED;
     void *state;
     TRY(kernel_state_new(k, sizeof(MatmulState), &state));
     MatmulState *s = state;

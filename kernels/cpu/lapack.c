@@ -22,6 +22,8 @@ typedef int *IO;
 
 ROUTINES(gemm, (Ch ta, Ch tb, In m, In n, In k, CV alpha, CV a, In lda, CV b, In ldb, CV beta, V c, In ldc, size_t la, size_t lb));
 ROUTINES(gemv, (Ch ta, In m, In n, CV alpha, CV a, In lda, CV x, In incx, CV beta, V y, In incy, size_t la));
+extern float sdot_(In n, CV x, In incx, CV y, In incy);
+extern double ddot_(In n, CV x, In incx, CV y, In incy);
 ROUTINES(trsm, (Ch side, Ch uplo, Ch ta, Ch diag, In m, In n, CV alpha, CV a, In lda, V b, In ldb, size_t l1, size_t l2, size_t l3, size_t l4));
 ROUTINES(getrf, (In m, In n, V a, In lda, IO pivots, IO info));
 ROUTINES(getrs, (Ch trans, In n, In nrhs, CV a, In lda, CV pivots, V b, In ldb, IO info, size_t l));
@@ -240,6 +242,15 @@ Status blas_gemv(DType t, BlasTrans ta, int64_t m, int64_t n, double _Complex al
     Scalar sa = scalar(t, alpha), sb = scalar(t, beta);
     ila = at_least_1(ila), ix = at_least_1(ix), iy = at_least_1(iy);
     CALL(t, gemv, &TRANS[ta], &im, &in, &sa, a, &ila, x, &ix, &sb, y, &iy, 1)
+    return ST_OK;
+}
+
+Status blas_dot(DType t, int64_t n, const void *x, int64_t incx, const void *y, int64_t incy, double *out)
+{
+    INT(in, n);
+    INT(ix, incx);
+    INT(iy, incy);
+    *out = t == DT_F32 ? (double)sdot_(&in, x, &ix, y, &iy) : ddot_(&in, x, &ix, y, &iy);
     return ST_OK;
 }
 
