@@ -1,6 +1,6 @@
-// Resizing of float32, and nearest of any type, in any layout. The tensor is seen as [outer, D, H, W, inner]: what lies
-// innermost (one element, or a block of channels) moves together. A row of the result is first the weighted sum of input
-// rows, then of the positions in it.
+// Resizing of float32 and float64, and nearest of any type, in any layout. The tensor is seen as [outer, D, H, W, inner]:
+// what lies innermost (one element, or a block of channels) moves together. A row of the result is first the weighted sum
+// of input rows, then of the positions in it.
 #include "kernels/cpu/variants.h"
 #include "kernels/isa.h"
 #include "kernels/resize.h"
@@ -23,7 +23,7 @@ Status c_resize_prepare(Kernel *k, const KernelContext *ctx, const void *params,
     int spatial = in->ndim - 2;
     TRY(resize_shape(p, in, size));
     bool nearest = p->mode == RESIZE_NEAREST || p->mode == RESIZE_NEAREST_EXACT;
-    if ((in->dtype != DT_F32 && !nearest) || view_numel(in) == 0 || !view_one_order(in, &outer, &inner))
+    if ((in->dtype != DT_F32 && in->dtype != DT_F64 && !nearest) || view_numel(in) == 0 || !view_one_order(in, &outer, &inner))
         return ST_DECLINED;
     void *state;
     TRY(kernel_state_new(k, sizeof(ResizeState), &state));
@@ -50,54 +50,55 @@ Status c_resize_prepare(Kernel *k, const KernelContext *ctx, const void *params,
         }
         out->stride[0] = stride;
     }
-    k->scratch_bytes = nearest ? 0 : sizeof(float) * (size_t)(s->in[2] * inner);
+    k->scratch_bytes = nearest ? 0 : s->element * (size_t)(s->in[2] * inner);
     return ST_OK;
 }
 
-ISA_INLINE void add_row_body(float *sum, const float *x, float weight, int64_t n, bool first)
-{
-    if (first)
-        for (int64_t i = 0; i < n; i++)
-            sum[i] = weight * x[i];
-    else
-        for (int64_t i = 0; i < n; i++)
-            sum[i] += weight * x[i];
-}
-ISA_VARIANTS(add_row, (float *sum, const float *x, float weight, int64_t n, bool first), (sum, x, weight, n, first))
-
-// Two taps everywhere (linear, not shrinking): no loop over them.
-ISA_INLINE void blend_pairs_body(float *y, const float *row, const Taps *t)
-{
-    for (int64_t o = 0; o < t->out; o++) {
-        const int32_t *from = t->from + 2 * o;
-        const double *weight = t->weight + 2 * o;
-        float sum = (float)weight[0] * row[from[0]];
-        y[o] = t->count[o] == 2 ? sum + (float)weight[1] * row[from[1]] : sum;
-    }
-}
-ISA_VARIANTS(blend_pairs, (float *y, const float *row, const Taps *t), (y, row, t))
-
-ISA_INLINE void blend_row_body(float *y, const float *row, const Taps *t, int64_t inner)
-{
-    for (int64_t o = 0; o < t->out; o++, y += inner) {
-        const int32_t *from = t->from + o * t->width;
-        const double *weight = t->weight + o * t->width;
-        if (inner == 1) {
-            float sum = 0;
-            for (int32_t k = 0; k < t->count[o]; k++)
-                sum += (float)weight[k] * row[from[k]];
-            y[0] = sum;
-            continue;
-        }
-        for (int32_t k = 0; k < t->count[o]; k++) {
-            const float *x = row + from[k] * inner;
-            float w = (float)weight[k];
-            for (int64_t i = 0; i < inner; i++)
-                y[i] = k ? y[i] + w * x[i] : w * x[i];
-        }
-    }
-}
-ISA_VARIANTS(blend_row, (float *y, const float *row, const Taps *t, int64_t inner), (y, row, t, inner))
+#define BLENDS(T)                                                                                                      \
+    ISA_INLINE void add_row_##T##_body(T *sum, const T *x, T weight, int64_t n, bool first)                            \
+    {                                                                                                                  \
+        if (first)                                                                                                     \
+            for (int64_t i = 0; i < n; i++)                                                                            \
+                sum[i] = weight * x[i];                                                                                \
+        else                                                                                                           \
+            for (int64_t i = 0; i < n; i++)                                                                            \
+                sum[i] += weight * x[i];                                                                               \
+    }                                                                                                                  \
+    ISA_VARIANTS(add_row_##T, (T *sum, const T *x, T weight, int64_t n, bool first), (sum, x, weight, n, first))       \
+    /* Two taps everywhere (linear, not shrinking): no loop over them. */                                              \
+    ISA_INLINE void blend_pairs_##T##_body(T *y, const T *row, const Taps *t)                                          \
+    {                                                                                                                  \
+        for (int64_t o = 0; o < t->out; o++) {                                                                         \
+            const int32_t *from = t->from + 2 * o;                                                                     \
+            const double *weight = t->weight + 2 * o;                                                                  \
+            T sum = (T)weight[0] * row[from[0]];                                                                       \
+            y[o] = t->count[o] == 2 ? sum + (T)weight[1] * row[from[1]] : sum;                                         \
+        }                                                                                                              \
+    }                                                                                                                  \
+    ISA_VARIANTS(blend_pairs_##T, (T *y, const T *row, const Taps *t), (y, row, t))                                    \
+    ISA_INLINE void blend_row_##T##_body(T *y, const T *row, const Taps *t, int64_t inner)                             \
+    {                                                                                                                  \
+        for (int64_t o = 0; o < t->out; o++, y += inner) {                                                             \
+            const int32_t *from = t->from + o * t->width;                                                              \
+            const double *weight = t->weight + o * t->width;                                                           \
+            if (inner == 1) {                                                                                          \
+                T sum = 0;                                                                                             \
+                for (int32_t k = 0; k < t->count[o]; k++)                                                              \
+                    sum += (T)weight[k] * row[from[k]];                                                                \
+                y[0] = sum;                                                                                            \
+                continue;                                                                                              \
+            }                                                                                                          \
+            for (int32_t k = 0; k < t->count[o]; k++) {                                                                \
+                const T *x = row + from[k] * inner;                                                                    \
+                T w = (T)weight[k];                                                                                    \
+                for (int64_t i = 0; i < inner; i++)                                                                    \
+                    y[i] = k ? y[i] + w * x[i] : w * x[i];                                                             \
+            }                                                                                                          \
+        }                                                                                                              \
+    }                                                                                                                  \
+    ISA_VARIANTS(blend_row_##T, (T *y, const T *row, const Taps *t, int64_t inner), (y, row, t, inner))
+BLENDS(float)
+BLENDS(double)
 
 static void copy_row(char *y, const char *row, const Taps *t, size_t bytes)
 {
@@ -116,6 +117,7 @@ Status c_resize_run(const Kernel *k, const View *in, const View *out, void *scra
     (void)stream;
     const ResizeState *s = k->state;
     const Taps *d = &s->taps[0], *h = &s->taps[1], *w = &s->taps[2];
+    const bool wide = s->element == sizeof(double);
     size_t bytes = s->element * (size_t)s->inner, row = bytes * (size_t)s->in[2];
     const char *x = in[0].data;
     char *y = out[0].data;
@@ -130,14 +132,22 @@ Status c_resize_run(const Kernel *k, const View *in, const View *out, void *scra
                 for (int32_t i = 0; i < d->count[od]; i++)
                     for (int32_t j = 0; j < h->count[oh]; j++) {
                         const char *from = x + row * (size_t)(d->from[od * d->width + i] * s->in[1] + h->from[oh * h->width + j]);
-                        add_row(scratch, (const float *)(const void *)from, (float)(d->weight[od * d->width + i] * h->weight[oh * h->width + j]),
-                                s->in[2] * s->inner, first);
+                        double weight = d->weight[od * d->width + i] * h->weight[oh * h->width + j];
+                        if (wide)
+                            add_row_double(scratch, (const double *)(const void *)from, weight, s->in[2] * s->inner, first);
+                        else
+                            add_row_float(scratch, (const float *)(const void *)from, (float)weight, s->in[2] * s->inner, first);
                         first = false;
                     }
-                if (w->width == 2 && s->inner == 1)
-                    blend_pairs((float *)(void *)y, scratch, w);
+                bool pairs = w->width == 2 && s->inner == 1;
+                if (wide && pairs)
+                    blend_pairs_double((double *)(void *)y, scratch, w);
+                else if (wide)
+                    blend_row_double((double *)(void *)y, scratch, w, s->inner);
+                else if (pairs)
+                    blend_pairs_float((float *)(void *)y, scratch, w);
                 else
-                    blend_row((float *)(void *)y, scratch, w, s->inner);
+                    blend_row_float((float *)(void *)y, scratch, w, s->inner);
             }
     return ST_OK;
 }

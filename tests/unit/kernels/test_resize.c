@@ -35,6 +35,28 @@ static void test_variants(void **state)
     operand_free(&three);
 }
 
+static void test_wide(void **state)
+{
+    (void)state;
+    Operand line = operand_typed(DT_F64, DIMS(2, 3, 7), 1), plane = operand_typed(DT_F64, DIMS(2, 8, 5, 7), 2), volume = operand_typed(DT_F64, DIMS(1, 3, 3, 4, 5), 3);
+    View last = view_permuted(&plane.view, (int[]){0, 3, 1, 2});
+    for (int mode = RESIZE_NEAREST; mode <= RESIZE_CUBIC; mode++)
+        for (int align = 0; align < 2; align++) {
+            ResizeParams p = params((ResizeMode)mode, 11, 9, 4);
+            p.align_corners = align;
+            const View *all[] = {&plane.view, &last, &line.view, &volume.view};
+            for (int i = 0; i < (mode == RESIZE_CUBIC ? 2 : 4); i++)
+                assert_string_equal(kernel_compare_to(&kernel_resize, &p, all[i], 1, 0, 1e-14), "vector");
+            p.antialias = 1;
+            p.size[0] = 3;
+            if (mode >= RESIZE_LINEAR)
+                assert_string_equal(kernel_compare_to(&kernel_resize, &p, &plane.view, 1, 0, 1e-14), "vector");
+        }
+    operand_free(&line);
+    operand_free(&plane);
+    operand_free(&volume);
+}
+
 static void test_layouts(void **state)
 {
     (void)state;
@@ -217,7 +239,7 @@ static void test_messages(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_variants), cmocka_unit_test(test_layouts), cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_variants), cmocka_unit_test(test_wide), cmocka_unit_test(test_layouts), cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_grid),     cmocka_unit_test(test_grid_variants), cmocka_unit_test(test_messages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
