@@ -1,6 +1,7 @@
 // Normalisations with sums in double: float64, and batch norm of float32 by the statistics of the batch. Softmax of float64.
 // Contiguous operands; sums are taken in 8 parts, the same on every instruction set.
 #include "kernels/cpu/norm_shape.h"
+#include "kernels/cpu/vec.h"
 #include "kernels/isa.h"
 
 #include <math.h>
@@ -261,21 +262,97 @@ Status w_softmax_prepare(Kernel *k, const KernelContext *ctx, const void *params
     return ST_OK;
 }
 
-static void softmax_row(const WideNorm *s, const double *x, double *y)
+// Exponentials of EXPS elements of a row at a time, or of a row of STRIP columns.
+enum { EXPS = 256, STRIP = 64 };
+
+ISA_INLINE void less_body(const double *x, double *y, const double *most, int64_t n)
+{
+    ISA_INDEPENDENT
+    for (int64_t j = 0; j < n; j++)
+        y[j] = x[j] - most[j];
+}
+ISA_VARIANTS(less, (const double *x, double *y, const double *most, int64_t n), (x, y, most, n))
+
+ISA_INLINE void greatest_body(const double *x, double *most, int64_t n)
+{
+    for (int64_t j = 0; j < n; j++)
+        most[j] = x[j] > most[j] || x[j] != x[j] ? x[j] : most[j];
+}
+ISA_VARIANTS(greatest, (const double *x, double *most, int64_t n), (x, most, n))
+
+ISA_INLINE void add_body(const double *x, double *sum, int64_t n)
+{
+    for (int64_t j = 0; j < n; j++)
+        sum[j] += x[j];
+}
+ISA_VARIANTS(add, (const double *x, double *sum, int64_t n), (x, sum, n))
+
+ISA_INLINE void multiply_body(double *y, const double *scale, int64_t n)
+{
+    for (int64_t j = 0; j < n; j++)
+        y[j] *= scale[j];
+}
+ISA_VARIANTS(multiply, (double *y, const double *scale, int64_t n), (y, scale, n))
+
+static void softmax_columns(const WideNorm *s, const double *x, double *y, int64_t width)
 {
     int64_t n = s->count, step = s->spatial;
-    double most = -INFINITY, sum = 0;
+    double most[STRIP], sum[STRIP] = {0}, e[STRIP];
+    const void *from = e;
+    for (int64_t j = 0; j < width; j++)
+        most[j] = -INFINITY;
     for (int64_t i = 0; i < n; i++)
-        most = x[i * step] > most || isnan(x[i * step]) ? x[i * step] : most;
+        greatest(x + i * step, most, width);
     for (int64_t i = 0; i < n; i++) {
-        double e = exp(x[i * step] - most);
-        sum += e;
-        if (!s->log)
-            y[i * step] = e;
+        double *to = s->log ? e : y + i * step;
+        less(x + i * step, e, most, width);
+        vec_table()->f64[PW_EXP](to, &from, width, 0, NULL);
+        add(to, sum, width);
     }
-    double scale = s->log ? log(sum) : 1 / sum;
+    for (int64_t j = 0; j < width; j++)
+        sum[j] = s->log ? log(sum[j]) : 1 / sum[j];
     for (int64_t i = 0; i < n; i++)
-        y[i * step] = s->log ? x[i * step] - most - scale : y[i * step] * scale;
+        if (s->log) {
+            less(x + i * step, y + i * step, most, width);
+            less(y + i * step, y + i * step, sum, width);
+        } else {
+            multiply(y + i * step, sum, width);
+        }
+}
+
+ISA_INLINE void minus_body(const double *x, double *y, int64_t n, double most, double rest)
+{
+    ISA_INDEPENDENT
+    for (int64_t i = 0; i < n; i++)
+        y[i] = x[i] - most - rest;
+}
+ISA_VARIANTS(minus, (const double *x, double *y, int64_t n, double most, double rest), (x, y, n, most, rest))
+
+ISA_INLINE void times_body(double *y, int64_t n, double scale)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] *= scale;
+}
+ISA_VARIANTS(times, (double *y, int64_t n, double scale), (y, n, scale))
+
+ISA_INLINE void add_up_body(const double *x, int64_t n, double *sum) { *sum += sum_double(x, n); }
+ISA_VARIANTS(add_up, (const double *x, int64_t n, double *sum), (x, n, sum))
+
+static void softmax_row(const WideNorm *s, const double *x, double *y)
+{
+    double most = vec_table()->f64_max(x, s->count, -INFINITY), sum = 0;
+    for (int64_t i = 0; i < s->count; i += EXPS) {
+        double e[EXPS], *to = s->log ? e : y + i;
+        const void *from = e;
+        int64_t n = s->count - i < EXPS ? s->count - i : EXPS;
+        minus(x + i, e, n, most, 0);
+        vec_table()->f64[PW_EXP](to, &from, n, 0, NULL);
+        add_up(to, n, &sum);
+    }
+    if (s->log)
+        minus(x, y, s->count, most, log(sum));
+    else
+        times(y, s->count, 1 / sum);
 }
 
 Status w_softmax_run(const Kernel *k, const View *in, const View *out, void *scratch, Stream *stream)
@@ -283,10 +360,14 @@ Status w_softmax_run(const Kernel *k, const View *in, const View *out, void *scr
     (void)scratch;
     (void)stream;
     const WideNorm *s = k->state;
-    for (int64_t r = 0; r < s->rows * s->spatial; r++) {
-        int64_t at = r / s->spatial * s->count * s->spatial + r % s->spatial;
-        softmax_row(s, (const double *)in[0].data + at, (double *)out[0].data + at);
-    }
+    const double *x = in[0].data;
+    double *y = out[0].data;
+    for (int64_t r = 0; r < s->rows; r++, x += s->count * s->spatial, y += s->count * s->spatial)
+        if (s->spatial == 1)
+            softmax_row(s, x, y);
+        else
+            for (int64_t c = 0; c < s->spatial; c += STRIP)
+                softmax_columns(s, x + c, y + c, s->spatial - c < STRIP ? s->spatial - c : STRIP);
     return ST_OK;
 }
 
