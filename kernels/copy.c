@@ -83,6 +83,19 @@ static bool fits(const View *dst, const View *src)
     return true;
 }
 
+// Rows of a few elements next to a longer dimension: along that one instead, as the order makes no difference.
+static void lengthen_rows(Iter *it)
+{
+    if (it->ndim < 2 || it->size[0] >= 8 || it->size[1] <= it->size[0])
+        return;
+    int64_t size = it->size[0], stride[ITER_MAX_OPERANDS];
+    memcpy(stride, it->stride[0], sizeof stride);
+    memcpy(it->stride[0], it->stride[1], sizeof stride);
+    memcpy(it->stride[1], stride, sizeof stride);
+    it->size[0] = it->size[1];
+    it->size[1] = size;
+}
+
 Status copy_convert(const View *dst, const View *src)
 {
     if (dst->layout != LAYOUT_STRIDED || src->layout != LAYOUT_STRIDED)
@@ -99,11 +112,13 @@ Status copy_convert(const View *dst, const View *src)
     bool same = src->dtype == dst->dtype;
     size_t element = c.dst_size;
     Plane plane;
-    if (same && it.stride[0][0] == (int64_t)element && it.stride[0][1] == (int64_t)element)
+    if (same && it.stride[0][0] == (int64_t)element && it.stride[0][1] == (int64_t)element) {
         iter_run(&it, data, copy_bytes_row, &element);
-    else if (same && plan_transpose(&it, element, &plane))
+    } else if (same && plan_transpose(&it, element, &plane)) {
         iter_run(&it, data, transpose_row, &plane);
-    else
+    } else {
+        lengthen_rows(&it);
         iter_run(&it, data, convert_iter_row, &c);
+    }
     return ST_OK;
 }
