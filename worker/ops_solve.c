@@ -276,32 +276,54 @@ OP_FN(op_lu_solve_old) // B, LU, pivots
 // The product of the diagonal of U with the sign of the row exchanges: its factors one by one to `factor`.
 typedef struct Det { double _Complex product, sign; double log; } Det;
 
-static Status determinant(const Tensor *lu, const Tensor *pivots, int64_t i, Det *out)
+// Element i of memory of one of LAPACK's types.
+static double _Complex element(const Tensor *t, const void *data, int64_t i)
+{
+    const float *f = data;
+    const double *d = data;
+    switch (tensor_dtype(t)) {
+    case DT_F32: return f[i];
+    case DT_F64: return d[i];
+    case DT_C64: return CMPLX((double)f[2 * i], (double)f[2 * i + 1]);
+    default: return CMPLX(d[2 * i], d[2 * i + 1]);
+    }
+}
+
+static void put(Tensor *t, int64_t i, double _Complex x)
+{
+    float *f = t->view.data;
+    double *d = t->view.data;
+    switch (tensor_dtype(t)) {
+    case DT_F32: f[i] = (float)creal(x); break;
+    case DT_F64: d[i] = creal(x); break;
+    case DT_C64:
+        f[2 * i] = (float)creal(x);
+        f[2 * i + 1] = (float)cimag(x);
+        break;
+    default:
+        d[2 * i] = creal(x);
+        d[2 * i + 1] = cimag(x);
+    }
+}
+
+// `log` and `sign` only when asked for.
+static Det determinant(const Tensor *lu, const Tensor *pivots, int64_t i, bool logarithm)
 {
     int64_t n = mat_rows(lu);
     const int32_t *p = (const int32_t *)pivots->view.data + i * n;
-    *out = (Det){1, 1, 0};
+    const void *matrix = mat_at(lu, i);
+    bool real = !dtype_is_complex(tensor_dtype(lu));
+    Det out = {1, 1, 0};
     for (int64_t k = 0; k < n; k++) {
-        double x[2] = {0, 0};
-        View from = {.data = (char *)mat_at(lu, i) + (size_t)(k * n + k) * dtype_size(tensor_dtype(lu)), .dtype = lu->view.dtype, .layout = LAYOUT_STRIDED};
-        View to = {.data = x, .dtype = DT_C128, .layout = LAYOUT_STRIDED};
-        TRY(copy_convert(&to, &from));
-        double _Complex d = p[k] != k + 1 ? -(x[0] + x[1] * I) : x[0] + x[1] * I;
-        bool real = !dtype_is_complex(tensor_dtype(lu));
-        double size = real ? fabs(x[0]) : cabs(d);
-        out->product = real ? creal(out->product) * creal(d) : out->product * d;
-        out->sign = size == 0 ? 0 : real ? creal(out->sign) * (isnan(x[0]) ? NAN : copysign(1, creal(d))) : out->sign * (d / size);
-        out->log += log(size);
+        double _Complex x = element(lu, matrix, k * n + k), d = p[k] != k + 1 ? -x : x;
+        out.product = real ? creal(out.product) * creal(d) : out.product * d;
+        if (!logarithm)
+            continue;
+        double size = real ? fabs(creal(x)) : cabs(d);
+        out.sign = size == 0 ? 0 : real ? creal(out.sign) * (isnan(creal(x)) ? NAN : copysign(1, creal(d))) : out.sign * (d / size);
+        out.log += log(size);
     }
-    return ST_OK;
-}
-
-static Status put(Tensor *t, int64_t i, double _Complex x)
-{
-    double parts[2] = {creal(x), cimag(x)};
-    View from = {.data = parts, .dtype = DT_C128, .layout = LAYOUT_STRIDED};
-    View to = {.data = tensor_at(t, i), .dtype = t->view.dtype, .layout = LAYOUT_STRIDED};
-    return copy_convert(&to, &from);
+    return out;
 }
 
 typedef enum DetKind { DET, SLOGDET, LOGDET } DetKind;
@@ -325,16 +347,13 @@ static Status determinants(Lane *lane, Tensor *a, DetKind kind, const char *name
     if (s == ST_OK && kind == SLOGDET)
         s = batch_new(lane, real, a, -1, &t[1]);
     for (int64_t i = 0; s == ST_OK && i < mat_count(a); i++) {
-        Det d;
-        s = determinant(*lu, *pivots, i, &d);
-        if (s != ST_OK)
-            break;
+        Det d = determinant(*lu, *pivots, i, kind != DET);
         if (kind == LOGDET)
-            s = put(t[0], i, !dtype_is_complex(dtype) ? (creal(d.sign) == -1 ? NAN : d.log) : clog(d.sign) + d.log);
+            put(t[0], i, !dtype_is_complex(dtype) ? (creal(d.sign) == -1 ? NAN : d.log) : clog(d.sign) + d.log);
         else
-            s = put(t[0], i, kind == DET ? d.product : d.sign);
-        if (s == ST_OK && kind == SLOGDET)
-            s = put(t[1], i, d.log);
+            put(t[0], i, kind == DET ? d.product : d.sign);
+        if (kind == SLOGDET)
+            put(t[1], i, d.log);
     }
     release(info);
     for (int i = 0; i < 4 && s != ST_OK; i++)
