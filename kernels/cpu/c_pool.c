@@ -120,6 +120,43 @@ static int64_t window_count(const PlanePool *s, int d, int64_t o)
 SUM_OF(float)
 SUM_OF(double)
 
+// The window of output o along a dimension: input from = floor(o * in / out) to ceil((o + 1) * in / out), kept as quotient
+// and rest so that going on takes no division.
+typedef struct Windows { int64_t o, from, rest, to, step, step_rest; } Windows;
+
+static void window_end(const PlanePool *s, int d, Windows *w)
+{
+    int64_t rest = w->rest + w->step_rest;
+    w->to = w->from + w->step + (rest > 0) + (rest > s->out[d]);
+}
+static void windows_start(const PlanePool *s, Windows *at)
+{
+    for (int d = 0; d < SPATIAL_MAX; d++) {
+        at[d] = (Windows){.step = s->in[d] / s->out[d], .step_rest = s->in[d] % s->out[d]};
+        window_end(s, d, &at[d]);
+    }
+}
+static void windows_next(const PlanePool *s, Windows *at)
+{
+    for (int d = SPATIAL_MAX - 1; d >= 0; d--) {
+        Windows *w = &at[d];
+        bool over = ++w->o == s->out[d];
+        if (over) {
+            w->o = w->from = w->rest = 0;
+        } else {
+            w->from += w->step;
+            w->rest += w->step_rest;
+            if (w->rest >= s->out[d]) {
+                w->rest -= s->out[d];
+                w->from++;
+            }
+        }
+        window_end(s, d, w);
+        if (!over)
+            return;
+    }
+}
+
 #define ROWS(T)                                                                                                        \
     ISA_INLINE void max_row_##T##_body(const PlanePool *s, T *y, int64_t *index, const T *x, int64_t at)               \
     {                                                                                                                  \
@@ -194,29 +231,30 @@ SUM_OF(double)
     }                                                                                                                  \
     static void adaptive_plane_##T(const PlanePool *s, const T *x, T *y, int64_t *index)                               \
     {                                                                                                                  \
-        for (int64_t i = 0; i < s->pixels_out; i++) {                                                                  \
-            int64_t from[SPATIAL_MAX], to[SPATIAL_MAX], place = 0;                                                     \
-            adaptive_window(s, i, from, to);                                                                           \
+        if (!s->p.max && s->pixels_out == 1) { /* the whole plane is one row */                                        \
+            y[0] = sum_of_##T(x, s->pixels_in) / (T)s->pixels_in;                                                      \
+            return;                                                                                                    \
+        }                                                                                                              \
+        Windows at[SPATIAL_MAX];                                                                                       \
+        windows_start(s, at);                                                                                          \
+        for (int64_t i = 0; i < s->pixels_out; i++, windows_next(s, at)) {                                             \
+            const Windows *d_at = &at[0], *h_at = &at[1], *w_at = &at[2];                                              \
             T value = s->p.max ? (T)-INFINITY : 0;                                                                     \
-            if (!s->p.max && s->pixels_out == 1) { /* the whole plane is one row */                                    \
-                y[i] = sum_of_##T(x, s->pixels_in) / (T)s->pixels_in;                                                  \
-                continue;                                                                                              \
-            }                                                                                                          \
-            place = (from[0] * s->in[1] + from[1]) * s->in[2] + from[2];                                               \
-            for (int64_t d = from[0]; d < to[0]; d++)                                                                  \
-                for (int64_t h = from[1]; h < to[1]; h++) {                                                            \
+            int64_t place = (d_at->from * s->in[1] + h_at->from) * s->in[2] + w_at->from;                              \
+            for (int64_t d = d_at->from; d < d_at->to; d++)                                                            \
+                for (int64_t h = h_at->from; h < h_at->to; h++) {                                                      \
                     const T *row = x + (d * s->in[1] + h) * s->in[2];                                                  \
                     if (!s->p.max) {                                                                                   \
-                        value += sum_of_##T(row + from[2], to[2] - from[2]);                                           \
+                        value += sum_of_##T(row + w_at->from, w_at->to - w_at->from);                                  \
                         continue;                                                                                      \
                     }                                                                                                  \
-                    for (int64_t w = from[2]; w < to[2]; w++)                                                          \
+                    for (int64_t w = w_at->from; w < w_at->to; w++)                                                    \
                         if (row[w] > value || row[w] != row[w]) {                                                      \
                             value = row[w];                                                                            \
                             place = (d * s->in[1] + h) * s->in[2] + w;                                                 \
                         }                                                                                              \
                 }                                                                                                      \
-            y[i] = s->p.max ? value : value / (T)((to[0] - from[0]) * (to[1] - from[1]) * (to[2] - from[2]));          \
+            y[i] = s->p.max ? value : value / (T)((d_at->to - d_at->from) * (h_at->to - h_at->from) * (w_at->to - w_at->from)); \
             if (index)                                                                                                 \
                 index[i] = place;                                                                                      \
         }                                                                                                              \
@@ -230,15 +268,6 @@ static int64_t first_place(const PlanePool *s, int64_t d, int64_t h, int64_t w)
         while (at[i] < 0)
             at[i] += s->p.dilation[i];
     return (at[0] * s->in[1] + at[1]) * s->in[2] + at[2];
-}
-
-static void adaptive_window(const PlanePool *s, int64_t i, int64_t *from, int64_t *to)
-{
-    int64_t o[SPATIAL_MAX] = {i / s->out[2] / s->out[1], i / s->out[2] % s->out[1], i % s->out[2]};
-    for (int d = 0; d < SPATIAL_MAX; d++) {
-        from[d] = o[d] * s->in[d] / s->out[d];
-        to[d] = ((o[d] + 1) * s->in[d] + s->out[d] - 1) / s->out[d];
-    }
 }
 
 ROWS(float)

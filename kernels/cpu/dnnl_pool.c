@@ -116,12 +116,16 @@ Status dnnl_adaptive_pool_prepare(Kernel *k, const KernelContext *ctx, const voi
     memset(&p, 0, sizeof p);
     if (a->max)
         return ST_DECLINED; // it has indices
+    bool whole = in->layout == LAYOUT_STRIDED && view_is_contiguous(in); // means of whole planes are sums of rows
     for (int i = 0; i < in->ndim - 2; i++) {
         if (a->size[i] <= 0 || in->size[i + 2] == 0 || in->size[i + 2] % a->size[i])
             return ST_DECLINED;
+        whole = whole && a->size[i] == 1;
         p.kernel[i] = p.stride[i] = in->size[i + 2] / a->size[i];
         p.dilation[i] = 1;
     }
+    if (whole)
+        return ST_DECLINED;
     return dnnl_pool_prepare(k, ctx, &p, in, n_in);
 }
 
