@@ -110,10 +110,16 @@ void blas_use_isa(Isa isa)
 // OpenBLAS keeps its work buffers in a table. Built without threads and without USE_LOCKING (Debian's serial flavour,
 // 0.3.21) it looks for a free entry without a lock: two threads can get the same buffer and wrong numbers. 2 to 200
 // threads on 2 cores computed 39 wrong results of 107,220 (products and decompositions of 72 x 72 matrices), and with this
-// lock none of 107,200. The library's calls go through the dynamic symbols and find these two functions, which call its
-// own with the lock held. Its other writable static state is set while one thread starts (the kind of core), or belongs to
-// xLACON, which nothing calls. More than 128 threads inside at once make it print a warning, more than 640 end it.
+// lock none of 107,200. When the table is full it takes a second one, and returning a buffer of that one writes beyond it
+// (200 threads that held buffers crashed), so a thread that holds none waits here while MOST_BUFFERS are out; the least
+// table of any build has 50. The library's calls go through the dynamic symbols and find these two functions, which call
+// its own with the lock held. Its other writable static state is set while one thread starts (the kind of core), or
+// belongs to xLACON, which nothing calls.
+enum { MOST_BUFFERS = 48, OF_ITS_OWN_THREADS = 2 };
 static pthread_mutex_t buffers = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t returned = PTHREAD_COND_INITIALIZER;
+static int buffers_out;
+static _Thread_local int buffers_held; // of those that are counted
 
 __attribute__((visibility("default"))) void *blas_memory_alloc(int purpose);
 __attribute__((visibility("default"))) void blas_memory_free(void *buffer);
@@ -124,6 +130,12 @@ void *blas_memory_alloc(int purpose)
     pthread_mutex_lock(&buffers);
     if (!library)
         *(void **)&library = dlsym(RTLD_NEXT, "blas_memory_alloc");
+    if (purpose != OF_ITS_OWN_THREADS) { // a flavour with threads has a buffer for each, for good
+        while (buffers_held == 0 && buffers_out >= MOST_BUFFERS)
+            pthread_cond_wait(&returned, &buffers);
+        buffers_held++;
+        buffers_out++;
+    }
     void *buffer = library(purpose);
     pthread_mutex_unlock(&buffers);
     return buffer;
@@ -136,6 +148,11 @@ void blas_memory_free(void *buffer)
     if (!library)
         *(void **)&library = dlsym(RTLD_NEXT, "blas_memory_free");
     library(buffer);
+    if (buffers_held > 0) {
+        buffers_held--;
+        buffers_out--;
+        pthread_cond_signal(&returned);
+    }
     pthread_mutex_unlock(&buffers);
 }
 

@@ -5,18 +5,19 @@
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
-enum { THREADS = 16, N = 72, ROUTINES = 8, NUMBERS = 2 * N * N + 2 * N };
+enum { THREADS = 16, MANY = 200, N = 72, ROUTINES = 8, NUMBERS = 2 * N * N + 2 * N };
 
 extern void *blas_memory_alloc(int purpose);
 extern void blas_memory_free(void *buffer);
 
-static void together(void *(*body)(void *))
+static void together(int threads, void *(*body)(void *))
 {
-    pthread_t thread[THREADS];
-    for (int i = 0; i < THREADS; i++)
+    pthread_t thread[MANY];
+    for (int i = 0; i < threads; i++)
         assert_int_equal(pthread_create(&thread[i], NULL, body, NULL), 0);
-    for (int i = 0; i < THREADS; i++)
+    for (int i = 0; i < threads; i++)
         assert_int_equal(pthread_join(thread[i], NULL), 0);
 }
 
@@ -40,7 +41,32 @@ static void *take_and_return(void *unused)
 static void test_buffers(void **state)
 {
     (void)state;
-    together(take_and_return);
+    together(THREADS, take_and_return);
+    assert_int_equal(atomic_load(&shared), 0);
+}
+
+static void *hold(void *unused)
+{
+    for (int i = 0; i < 5; i++) {
+        atomic_int *users = blas_memory_alloc(0);
+        if (!users || atomic_fetch_add(users, 1) != 0) {
+            atomic_fetch_add(&shared, 1);
+            return unused;
+        }
+        void *second = blas_memory_alloc(0); // who holds one does not wait
+        usleep(1000);
+        blas_memory_free(second);
+        atomic_fetch_sub(users, 1);
+        blas_memory_free(users);
+    }
+    return unused;
+}
+
+// More threads than the library has buffers (128) wait for one; without that the library crashes.
+static void test_more_threads_than_buffers(void **state)
+{
+    (void)state;
+    together(MANY, hold);
     assert_int_equal(atomic_load(&shared), 0);
 }
 
@@ -127,7 +153,7 @@ static void test_same_bits(void **state)
         assert_int_equal(call(r, expected[r], scratch, &w), ST_OK);
     lapack_work_free(&w);
     free(scratch);
-    together(call_all);
+    together(THREADS, call_all);
     assert_int_equal(atomic_load(&failed), 0);
     assert_int_equal(atomic_load(&wrong), 0);
 }
@@ -135,7 +161,7 @@ static void test_same_bits(void **state)
 int main(void)
 {
     (void)kernel_isa();
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_buffers), cmocka_unit_test(test_library_finds_the_lock),
-                                       cmocka_unit_test(test_same_bits)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_buffers), cmocka_unit_test(test_more_threads_than_buffers),
+                                       cmocka_unit_test(test_library_finds_the_lock), cmocka_unit_test(test_same_bits)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
