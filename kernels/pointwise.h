@@ -49,6 +49,7 @@
     X(CHEBYSHEV_V, 2, SAME, 0) X(CHEBYSHEV_W, 2, SAME, 0) X(SHIFTED_CHEBYSHEV_T, 2, SAME, 0)                           \
     X(SHIFTED_CHEBYSHEV_U, 2, SAME, 0) X(SHIFTED_CHEBYSHEV_V, 2, SAME, 0) X(SHIFTED_CHEBYSHEV_W, 2, SAME, 0)           \
     X(HERMITE_H, 2, SAME, 0) X(HERMITE_HE, 2, SAME, 0) X(LAGUERRE_L, 2, SAME, 0) X(LEGENDRE_P, 2, SAME, 0)             \
+    X(HUBER, 2, SAME, Z)                                                                                               \
     X(LERP, 3, SAME, Z) X(ADDCMUL, 3, SAME, Z) X(ADDCDIV, 3, SAME, 0) X(CLAMP_TENSOR, 3, SAME, 0)                      \
     X(WHERE, 3, SAME, B) X(MASKED_FILL, 3, SAME, B)
 

@@ -1,6 +1,7 @@
 // Operator bindings: losses that are arithmetic of tensors and a reduction at the end. They call the operators that
 // PyTorch's definitions call; losses that look up classes are in worker/ops_nll.c.
 #include "worker/op_util.h"
+#include "worker/pointwise.h"
 #include "worker/sequence.h"
 
 #include <math.h>
@@ -52,6 +53,25 @@ OP_FN(op_l1_loss)
     GIVE(reduced(&q, CALL1("abs", difference(&q, args[0], args[1])), args[2]));
 }
 
+// (self, target, distance, divisor, slope): both losses below, unreduced
+OP_FN(op_huber)
+{
+    PwCall c = PW_CALL(PW_HUBER, PW_COMMON);
+    for (int i = 0; i < 2; i++)
+        pw_add(&c, PW_OPERAND, -1, args[i]);
+    for (int i = 0; i < 3; i++)
+        c.params.f[i] = arg_double(args[2 + i]);
+    Tensor *out;
+    TRY(pw_call(lane, site, &c, &out));
+    rets[0] = value_tensor_take(out);
+    return ST_OK;
+}
+static bool both_real(const IValue *args)
+{
+    DType common = promote_dtypes(tensor_dtype(args[0].as.tensor), tensor_dtype(args[1].as.tensor));
+    return dtype_is_floating(common) && !dtype_is_complex(common);
+}
+
 // (self, target, reduction, beta)
 OP_FN(op_smooth_l1_loss)
 {
@@ -61,6 +81,8 @@ OP_FN(op_smooth_l1_loss)
     if (beta == 0)
         return op_l1_loss(lane, site, args, rets);
     BEGIN;
+    if (both_real(args))
+        GIVE(reduced(&q, STEP(&q, "tsb::huber", args[0], args[1], args[3], args[3], value_float(1)), args[2]));
     IValue d = CALL1("abs", difference(&q, args[0], args[1]));
     IValue near = STEP(&q, "aten::div.Scalar", MUL(MUL_NUMBER(d, value_float(0.5)), d), args[3]);
     IValue far = ADD_NUMBER(d, value_float(-0.5 * beta));
@@ -74,6 +96,8 @@ OP_FN(op_huber_loss)
     if (delta <= 0)
         return op_raise("huber_loss does not support non-positive values for delta.");
     BEGIN;
+    if (both_real(args))
+        GIVE(reduced(&q, STEP(&q, "tsb::huber", args[0], args[1], args[3], value_float(1), args[3]), args[2]));
     IValue d = CALL1("abs", difference(&q, args[0], args[1]));
     IValue near = MUL(MUL_NUMBER(d, value_float(0.5)), d);
     IValue far = MUL_NUMBER(ADD_NUMBER(d, value_float(-0.5 * delta)), args[3]);
@@ -285,6 +309,7 @@ OP_FN(op_renorm)
 
 const OpBinding OPS_LOSS[] = {
     ROW("mse_loss", op_mse_loss), ROW("l1_loss", op_l1_loss), ROW("smooth_l1_loss", op_smooth_l1_loss), ROW("huber_loss", op_huber_loss),
+    {"tsb::huber", op_huber, 0, NULL, pw_free_user},
     ROW("soft_margin_loss", op_soft_margin_loss), ROW("margin_ranking_loss", op_margin_ranking_loss),
     ROW("hinge_embedding_loss", op_hinge_embedding_loss), ROW("kl_div", op_kl_div), ROW("poisson_nll_loss", op_poisson_nll_loss),
     ROW("binary_cross_entropy", op_binary_cross_entropy), ROW("binary_cross_entropy_with_logits", op_binary_cross_entropy_with_logits),

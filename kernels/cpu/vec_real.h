@@ -329,6 +329,11 @@ BINARY(fmin, NONE, select((x < y) | vnan(y), x, y))
 BINARY(copysign, NONE, (V)(((VI)x & ~(VI)splat((T)-0.0)) | ((VI)y & (VI)splat((T)-0.0))))
 BINARY(prelu, NONE, select(x > 0, x, x *y))
 BINARY(glu, NONE, x / (1 + SL(exp, u10)(-y)))
+// A parabola below a distance, a line beyond it. numbers: the distance, what the parabola is divided by, the line's slope
+BINARY(huber, T at = (T)p->f[0]; T divisor = (T)p->f[1]; T slope = (T)p->f[2]; T half = (T)(0.5 * p->f[0]), ({
+           V d = vabs(x - y);
+           select(d < at, (T)0.5 * d * d / divisor, (d - half) * slope);
+       }))
 BINARY(pow_any, NONE, SL(pow, u10)(x, y))
 
 BINARY(fmod, NONE, SL(fmod, )(x, y))
@@ -551,7 +556,7 @@ EXTREME(min, <)
     X(XLOGY, xlogy) X(XLOG1PY, xlog1py) X(NEXTAFTER, nextafter) X(SINC, sinc) X(ENTR, entr) X(NDTR, ndtr)              \
     X(I0, i0) X(I0E, i0e) X(I1, i1) X(I1E, i1e) X(POLYGAMMA, polygamma) X(NDTRI, ndtri) X(BESSEL_J0, bessel_j0) X(BESSEL_J1, bessel_j1)                                \
     X(ANGLE, angle) X(CONJ, same) X(REAL, same) X(HEAVISIDE, heaviside)                                                \
-    X(GLU, glu) X(LERP, lerp) X(ADDCMUL, addcmul) X(ADDCDIV, addcdiv) X(CLAMP_TENSOR, clamp_tensor)
+    X(HUBER, huber) X(GLU, glu) X(LERP, lerp) X(ADDCMUL, addcmul) X(ADDCDIV, addcdiv) X(CLAMP_TENSOR, clamp_tensor)
 
 #undef V
 #undef VI
