@@ -154,6 +154,7 @@ extern const KernelOp kernel_weight_norm;
 // Inputs: a [batch…, P, M], b [batch…, R, M]. Output: [batch…, P, R], the p-norms of the differences of rows; p may be inf.
 typedef struct CdistParams {
     double p;
+    int64_t upper; // only what lies above the diagonal is looked at: the rest may be left unset
 } CdistParams;
 extern const KernelOp kernel_cdist;
 

@@ -255,7 +255,7 @@ OP_FN(op_embedding_renorm_copy)
 OP_FN(op_pdist)
 {
     Tensor *x = args[0].as.tensor, *all, *out;
-    CdistParams p = {arg_double(args[1])};
+    CdistParams p = {.p = arg_double(args[1]), .upper = 1};
     if (x->view.ndim != 2)
         return op_raise("pdist only supports 2D tensors, got: %dD", x->view.ndim);
     if (!dtype_is_floating(tensor_dtype(x)))
@@ -286,7 +286,7 @@ OP_FN(op_pdist)
 
 OP_FN(op_euclidean_dist)
 {
-    CdistParams p = {2};
+    CdistParams p = {.p = 2};
     Tensor *out;
     TRY(kernel_call(lane, site, &kernel_cdist, &p, sizeof p, (Tensor *[]){args[0].as.tensor, args[1].as.tensor}, 2, &out, 1));
     rets[0] = value_tensor_take(out);

@@ -306,7 +306,7 @@ static Status op_weight_norm(Lane *lane, Site *site, const IValue *args, IValue 
 // (x1, x2, p, compute_mode): the mode only chooses how
 static Status op_cdist(Lane *lane, Site *site, const IValue *args, IValue *rets)
 {
-    CdistParams p = {arg_double(args[2])};
+    CdistParams p = {.p = arg_double(args[2])};
     Tensor *in[2] = {arg_tensor(args[0]), arg_tensor(args[1])}, *out;
     if (p.p < 0)
         return op_raise("cdist only supports non-negative p values");

@@ -9,6 +9,7 @@ enum { PARTS = 16 };
 
 typedef struct Cdist {
     double p;
+    bool upper;
     int64_t batches, rows, others, width;
 } Cdist;
 
@@ -20,7 +21,7 @@ Status c_cdist_prepare(Kernel *k, const KernelContext *ctx, const void *params, 
     if (n < 2 || b->ndim != n || a->size[n - 1] != b->size[n - 1] || a->size[n - 1] == 0 || any_private(in, n_in) || a->dtype != b->dtype ||
         (a->dtype != DT_F32 && a->dtype != DT_F64) || !view_is_contiguous(a) || !view_is_contiguous(b))
         return ST_DECLINED;
-    Cdist s = {.p = ((const CdistParams *)params)->p, .batches = 1, .rows = a->size[n - 2], .others = b->size[n - 2], .width = a->size[n - 1]};
+    Cdist s = {.p = ((const CdistParams *)params)->p, .upper = ((const CdistParams *)params)->upper, .batches = 1, .rows = a->size[n - 2], .others = b->size[n - 2], .width = a->size[n - 1]};
     int64_t size[VIEW_MAX_DIMS];
     for (int d = 0; d < n - 2; d++) {
         if (a->size[d] != b->size[d])
@@ -93,9 +94,12 @@ Status c_cdist_run(const Kernel *k, const View *in, const View *out, void *scrat
 {
     (void)scratch;
     (void)stream;
-    const Cdist *s = k->state;
-    for (int64_t i = 0; i < s->batches * s->rows; i++) {
-        int64_t a = i * s->width, b = i / s->rows * s->others * s->width, y = i * s->others;
+    const Cdist *all = k->state;
+    for (int64_t i = 0; i < all->batches * all->rows; i++) {
+        int64_t skip = all->upper ? i % all->rows + 1 : 0;
+        Cdist one = *all, *s = &one;
+        one.others = all->others > skip ? all->others - skip : 0;
+        int64_t a = i * s->width, b = (i / s->rows * all->others + skip) * s->width, y = i * all->others + skip;
         if (in[0].dtype == DT_F32)
             distances_float(s, (const float *)in[0].data + a, (const float *)in[1].data + b, (float *)out[0].data + y);
         else

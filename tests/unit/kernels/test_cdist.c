@@ -8,7 +8,7 @@ static void test_norms(void **state)
     for (size_t i = 0; i < sizeof norms / sizeof *norms; i++)
         for (int wide = 0; wide < 2; wide++)
             for (int64_t width = 3; width < 40; width += 33) {
-                CdistParams p = {norms[i]};
+                CdistParams p = {.p = norms[i]};
                 DType t = wide ? DT_F64 : DT_F32;
                 Operand a = operand_typed(t, DIMS(2, 5, width), 1), b = operand_typed(t, DIMS(2, 7, width), 2);
                 View in[2] = {a.view, b.view};
