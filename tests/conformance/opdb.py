@@ -67,9 +67,9 @@ CHANGED = {
     "histc": {torch.bfloat16},  # bins
     "div (floor_rounding)": {torch.bfloat16}, "floor_divide": {torch.bfloat16},  # infinite quotients: 1.13 gives NaN
     "fmod": {torch.bfloat16}, "remainder": {torch.bfloat16},  # NaN in vectors, exact in what is left of them
-    "addmm": INTEGERS,  # 1.13 takes fractions as alpha and beta of integers
+    "addmm": INTEGERS, "addmv": INTEGERS,  # 1.13 takes fractions as alpha and beta of integers
     "dot": COMPLEX, "vdot": COMPLEX, "matmul": COMPLEX, "__rmatmul__": COMPLEX,  # Debian's products of complex vectors are 0
-    "ne": COMPLEX,  # in place, 1.13 writes 1+1j for true
+    "ne": COMPLEX, "eq": COMPLEX,  # in place, 1.13 writes 1+1j for true
     "nn.functional.pairwise_distance": {torch.float16}, "masked.normalize": {torch.float16},  # 1.13 sums powers in float16
 }
 # out= tensors that are not contiguous, or that 1.13 and 2.14 do not write at all: PyTorch's own fault.
@@ -80,6 +80,10 @@ KNOWN = {
     "H": "as conj", "mH": "as conj",
     "matrix_exp": "of float16 and bfloat16 PyTorch gives NaN in places, tsbatch what float32 gives",
 }
+# Matrices of equal rows are singular: rounding decides what their factors and inverses are.
+REGULAR = {"lu", "lu_solve", "lu_unpack", "svd", "qr", "geqrf", "pinverse", "linalg.lu", "linalg.lu_factor", "linalg.lu_factor_ex", "linalg.lu_solve", "linalg.ldl_factor",
+           "linalg.ldl_factor_ex", "linalg.ldl_solve", "linalg.inv", "linalg.inv_ex", "linalg.pinv", "linalg.solve", "linalg.solve_ex", "linalg.lstsq", "linalg.svd",
+           "linalg.qr", "linalg.eig", "linalg.eigh", "linalg.eigvals", "linalg.cond", "linalg.matrix_rank", "linalg.tensorinv", "linalg.tensorsolve"}
 PER_ARCHIVE = 16
 
 
@@ -267,7 +271,7 @@ def write_methods(op, dtype, sample, index):
             if op.name not in UNDEFINED:
                 # which of equal elements comes first is nobody's promise
                 # and equal coordinates have no gradient
-                for how in ("transposed", "strided") if op.name in TIES or op.name == "gradient" else ("transposed", "strided", "expanded"):
+                for how in ("transposed", "strided") if op.name in TIES | REGULAR or op.name == "gradient" else ("transposed", "strided", "expanded"):
                     yield [Method(f"{index} {how}", f"r = {text}", [relaid(t, how) for t in tensors]) for text, tensors in ways]
             yield [Method(f"{index} alias", f"r = {text}\n    {write}", tensors)
                    for text, tensors in ways for write in ("r.zero_()", "[t.zero_() for t in r]", "r[0].zero_()")]
