@@ -115,7 +115,7 @@ static Status add_product(Lane *lane, Site *site, const IValue *args, bool into,
     Tensor *self = arg_tensor(args[0]), *a = arg_tensor(args[1]), *b = arg_tensor(args[2]);
     TRY(check_add(kind, self, a, b));
     MatmulParams p;
-    TRY(factors(self, args[3], args[4], kind == ADD_BADDBMM, &p));
+    TRY(factors(self, args[3], args[4], kind != ADD_MM, &p));
     Tensor *in[3] = {a, b, self};
     if (into)
         return kernel_call_into(lane, site, &kernel_matmul, &p, sizeof p, in, 3, &self, 1);
