@@ -9,14 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIGNED, UNALIGNED, PLANS };
+enum { ALIGNED, UNALIGNED, REST, PLANS };
+
+enum { SPLIT_POINTS = 1 << 14 }; // the fewest points of a transform over several dimensions that goes in two steps
 
 typedef struct FftState {
     FftParams p;
     bool wide;                // double precision
     bool copied;              // the input goes through scratch first
     View from;                // the part of the input that is transformed
-    void *plan[PLANS];        // for 64-byte aligned operands, and for others
+    void *plan[PLANS];        // for 64-byte aligned operands, and for others; REST: then in place, where it is not NULL
     double scale;
 } FftState;
 
@@ -63,15 +65,47 @@ static void *make_plan(const FftState *s, const Dims *d, void *in, void *out, un
     }
 }
 
-static Status make_plans(FftState *s, const Dims *d, size_t in_bytes, size_t out_bytes)
+// Takes all transformed dimensions but the closest in memory out of *d into *rest. Without wisdom the library plans large
+// transforms over several dimensions badly: what strides over aligned rows is quicker with scalar loads (plan REST).
+static bool split(const FftState *s, Dims *d, Dims *rest)
+{
+    double points = 1;
+    int row = 0;
+    for (int i = 0; i < d->rank; i++) {
+        points *= (double)d->dim[i].n;
+        row = d->dim[i].os <= d->dim[row].os ? i : row;
+    }
+    if (s->p.kind != FFT_C2C || d->rank < 2 || points < SPLIT_POINTS || d->loops + d->rank > VIEW_MAX_DIMS)
+        return false;
+    *rest = (Dims){.loops = d->loops};
+    memcpy(rest->loop, d->loop, sizeof d->loop);
+    rest->loop[rest->loops++] = d->dim[row];
+    for (int i = 0; i < d->rank; i++)
+        if (i != row) {
+            rest->dim[rest->rank++] = d->dim[i];
+            d->loop[d->loops++] = d->dim[i];
+        }
+    d->dim[0] = d->dim[row];
+    d->rank = 1;
+    for (int i = 0; i < rest->rank; i++)
+        rest->dim[i].is = rest->dim[i].os;
+    for (int i = 0; i < rest->loops; i++)
+        rest->loop[i].is = rest->loop[i].os;
+    return true;
+}
+
+static Status make_plans(FftState *s, Dims *d, size_t in_bytes, size_t out_bytes)
 {
     // Only the addresses' alignment counts when plans are estimated; the memory is never touched.
     void *in = aligned_alloc(64, (in_bytes + 127) & ~(size_t)63), *out = aligned_alloc(64, (out_bytes + 127) & ~(size_t)63);
     Status status = in && out ? ST_OK : status_no_memory(in_bytes + out_bytes);
     unsigned flags = FFTW_ESTIMATE | (s->copied ? FFTW_DESTROY_INPUT : FFTW_PRESERVE_INPUT) | (kernel_isa() == ISA_BASE ? FFTW_NO_SIMD : 0);
+    Dims rest;
+    bool steps = split(s, d, &rest);
     pthread_mutex_lock(&planner);
-    for (int i = 0; i < PLANS && status == ST_OK; i++) {
-        s->plan[i] = make_plan(s, d, in, out, flags | (i == UNALIGNED ? FFTW_UNALIGNED : 0));
+    for (int i = 0; i < (steps ? PLANS : REST) && status == ST_OK; i++) {
+        s->plan[i] = i == REST ? make_plan(s, &rest, out, out, FFTW_ESTIMATE | FFTW_UNALIGNED | (flags & FFTW_NO_SIMD))
+                               : make_plan(s, d, in, out, flags | (i == UNALIGNED ? FFTW_UNALIGNED : 0));
         if (!s->plan[i])
             status = status_fail(ST_RAISED, "fft: no plan for this shape");
         fftw_forget_wisdom();
@@ -197,6 +231,10 @@ static void execute(const FftState *s, void *in, void *out)
             fftw_execute_dft(plan, in, out);
         else
             fftwf_execute_dft(plan, in, out);
+        if (s->plan[REST] && s->wide)
+            fftw_execute_dft(s->plan[REST], out, out);
+        else if (s->plan[REST])
+            fftwf_execute_dft(s->plan[REST], out, out);
         break;
     case FFT_R2C:
     case FFT_R2C_FULL:
