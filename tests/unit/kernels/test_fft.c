@@ -108,6 +108,52 @@ static void test_dimensions(void **state)
     operand_free(&c);
 }
 
+// Large enough to go in two steps. The transform of a single 1 is known: element (j, k) of it is a root of unity.
+static void impulse(DType t, bool turned, int forward)
+{
+    enum { ROWS = 160, COLUMNS = 132, AT_ROW = 57, AT_COLUMN = 31 };
+    Operand c = numbers(t, DIMS(2, ROWS, COLUMNS), 1);
+    memset(c.view.data, 0, 2 * ROWS * COLUMNS * dtype_size(t));
+    size_t at = ROWS * COLUMNS + AT_ROW * COLUMNS + AT_COLUMN; // of the second image
+    if (t == DT_C64)
+        ((float *)c.view.data)[2 * at] = 1;
+    else
+        ((double *)c.view.data)[2 * at] = 1;
+    View v = c.view;
+    if (turned) { // columns first
+        v.size[1] = COLUMNS, v.size[2] = ROWS;
+        v.stride[1] = 1, v.stride[2] = COLUMNS;
+    }
+    FftParams p = {.scale = 1, .kind = FFT_C2C, .forward = forward, .dims = 2, .dim = {1, 2}, .order = {0, 1, 2}};
+    Result r;
+    assert_int_equal(kernel_try(&kernel_fft, &p, &v, 1, false, NULL, &r), ST_OK);
+    const View *out = &r.out[0].view;
+    double worst = 0;
+    for (int64_t b = 0; b < 2; b++)
+        for (int64_t j = 0; j < v.size[1]; j++)
+            for (int64_t k = 0; k < v.size[2]; k++) {
+                int64_t i = b * out->stride[0] + j * out->stride[1] + k * out->stride[2];
+                double re = t == DT_C64 ? ((float *)out->data)[2 * i] : ((double *)out->data)[2 * i];
+                double im = t == DT_C64 ? ((float *)out->data)[2 * i + 1] : ((double *)out->data)[2 * i + 1];
+                int64_t row = turned ? k : j, column = turned ? j : k;
+                int64_t of = ROWS * COLUMNS, part = (row * AT_ROW * COLUMNS + column * AT_COLUMN * ROWS) % of;
+                double turn = 2 * M_PI * (double)(2 * part > of ? part - of : part) / (double)of;
+                double want_re = b ? cos(turn) : 0, want_im = b ? (forward ? -sin(turn) : sin(turn)) : 0;
+                worst = fmax(worst, hypot(re - want_re, im - want_im));
+            }
+    // Elements of size 1: 4 units in the last place of float; of double 13, of which the angles here may take 6.
+    assert_true(worst < (t == DT_C64 ? 4e-7 : 3e-15));
+    result_free(&r);
+    operand_free(&c);
+}
+
+static void test_two_steps(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 8; i++)
+        impulse(i & 1 ? DT_C64 : DT_C128, i & 2, i >> 2);
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -127,6 +173,6 @@ static void test_refusals(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sizes), cmocka_unit_test(test_dimensions), cmocka_unit_test(test_refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sizes), cmocka_unit_test(test_dimensions), cmocka_unit_test(test_two_steps), cmocka_unit_test(test_refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
