@@ -141,7 +141,7 @@ static void impulse(DType t, bool turned, int forward)
                 double want_re = b ? cos(turn) : 0, want_im = b ? (forward ? -sin(turn) : sin(turn)) : 0;
                 worst = fmax(worst, hypot(re - want_re, im - want_im));
             }
-    // Elements of size 1: 4 units in the last place of float; of double 13, of which the angles here may take 6.
+    // Elements of size 1: 4 units in the last place of float; of double 13, of which the angles here may take 3.
     assert_true(worst < (t == DT_C64 ? 4e-7 : 3e-15));
     result_free(&r);
     operand_free(&c);
