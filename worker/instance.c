@@ -172,56 +172,12 @@ static Status tensor_apart(Lane *lane, const Tensor *t, Tensor **out)
 }
 
 // Results that lie in memory which is about to get its former content back move to memory of their own.
-static Status detach(Lane *lane, IValue *v);
-
-static Status detach_any(Lane *lane, IValue *v)
+static Status moved_apart(Lane *lane, Tensor *t, Tensor **out)
 {
-    IValue *items = NULL;
-    uint32_t count = 0;
-    switch ((ValueTag)v->tag) {
-    case TAG_TENSOR: {
-        Tensor *t = v->as.tensor, *copy;
-        if (!t->storage->dirty)
-            return ST_OK;
-        TRY(tensor_apart(lane, t, &copy));
-        tensor_release(t);
-        v->as.tensor = copy;
-        return ST_OK;
-    }
-    case TAG_LIST: items = v->as.list->items; count = v->as.list->len; break;
-    case TAG_TUPLE: items = v->as.tuple->items; count = v->as.tuple->len; break;
-    case TAG_OBJECT:
-        items = v->as.object->persistent ? NULL : v->as.object->slots;
-        count = items ? v->as.object->len : 0;
-        break;
-    case TAG_DICT: {
-        IValue key, value;
-        for (uint32_t at = 0; dict_next(v->as.dict, &at, &key, &value);) {
-            IValue moved = value_retain(value);
-            Status status = detach(lane, &moved);
-            if (status == ST_OK && moved.tag == TAG_TENSOR && moved.as.tensor != value.as.tensor)
-                status = dict_set(v->as.dict, key, moved);
-            value_release(moved);
-            TRY(status);
-        }
-        return ST_OK;
-    }
-    default: return ST_OK;
-    }
-    for (uint32_t k = 0; k < count; k++)
-        TRY(detach(lane, &items[k]));
-    return ST_OK;
+    return t->storage->dirty ? tensor_apart(lane, t, out) : ST_OK;
 }
 
-static Status detach(Lane *lane, IValue *v)
-{
-    if (v->tag < TAG_FIRST_COUNTED)
-        return ST_OK;
-    TRY(value_enter());
-    Status status = detach_any(lane, v);
-    value_leave();
-    return status;
-}
+static Status detach(Lane *lane, IValue *v) { return value_change_tensors(lane, v, moved_apart); }
 
 static Status run_method(Instance *i, IValue *args, uint32_t count, IValue *result)
 {

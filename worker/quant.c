@@ -247,43 +247,9 @@ Status tensor_quantise(Lane *lane, Tensor *t, DType dtype, Quant *q, Tensor **ou
 
 // ---- results
 
-Status value_dequantise(Lane *lane, IValue *v)
+static Status dequantised(Lane *lane, Tensor *t, Tensor **out)
 {
-    IValue *items = NULL;
-    uint32_t count = 0;
-    switch ((ValueTag)v->tag) {
-    case TAG_TENSOR: {
-        Tensor *t = v->as.tensor, *numbers;
-        if (!t->quant)
-            return ST_OK;
-        TRY(tensor_dequantise(lane, t, &numbers));
-        tensor_release(t);
-        v->as.tensor = numbers;
-        return ST_OK;
-    }
-    case TAG_LIST: items = v->as.list->items; count = v->as.list->len; break;
-    case TAG_TUPLE: items = v->as.tuple->items; count = v->as.tuple->len; break;
-    case TAG_OBJECT:
-        items = v->as.object->persistent ? NULL : v->as.object->slots;
-        count = items ? v->as.object->len : 0;
-        break;
-    case TAG_DICT: {
-        IValue key, value;
-        for (uint32_t at = 0; dict_next(v->as.dict, &at, &key, &value);) {
-            if (value.tag < TAG_TENSOR)
-                continue;
-            IValue changed = value_retain(value);
-            Status status = value_dequantise(lane, &changed);
-            if (status == ST_OK && changed.as.obj != value.as.obj)
-                status = dict_set(v->as.dict, key, changed);
-            value_release(changed);
-            TRY(status);
-        }
-        return ST_OK;
-    }
-    default: return ST_OK;
-    }
-    for (uint32_t i = 0; i < count; i++)
-        TRY(value_dequantise(lane, &items[i]));
-    return ST_OK;
+    return t->quant ? tensor_dequantise(lane, t, out) : ST_OK;
 }
+
+Status value_dequantise(Lane *lane, IValue *v) { return value_change_tensors(lane, v, dequantised); }

@@ -311,3 +311,56 @@ bool value_is(IValue a, IValue b)
         return false;
     return a.tag >= TAG_FIRST_COUNTED ? a.as.obj == b.as.obj : value_equal(a, b);
 }
+
+// ---- tensors inside of values
+
+typedef Status (*TensorChange)(struct Lane *lane, Tensor *t, Tensor **out);
+
+static Status change_any(struct Lane *lane, IValue *v, TensorChange change)
+{
+    IValue *items = NULL;
+    uint32_t count = 0;
+    switch ((ValueTag)v->tag) {
+    case TAG_TENSOR: {
+        Tensor *made = NULL;
+        TRY(change(lane, v->as.tensor, &made));
+        if (made) {
+            value_release(*v);
+            v->as.tensor = made;
+        }
+        return ST_OK;
+    }
+    case TAG_LIST: items = v->as.list->items; count = v->as.list->len; break;
+    case TAG_TUPLE: items = v->as.tuple->items; count = v->as.tuple->len; break;
+    case TAG_OBJECT:
+        items = v->as.object->persistent ? NULL : v->as.object->slots;
+        count = items ? v->as.object->len : 0;
+        break;
+    case TAG_DICT: {
+        IValue key, value;
+        for (uint32_t at = 0; dict_next(v->as.dict, &at, &key, &value);) {
+            IValue changed = value_retain(value);
+            Status status = value_change_tensors(lane, &changed, change);
+            if (status == ST_OK && changed.tag == TAG_TENSOR && changed.as.tensor != value.as.tensor)
+                status = dict_set(v->as.dict, key, changed);
+            value_release(changed);
+            TRY(status);
+        }
+        return ST_OK;
+    }
+    default: return ST_OK;
+    }
+    for (uint32_t k = 0; k < count; k++)
+        TRY(value_change_tensors(lane, &items[k], change));
+    return ST_OK;
+}
+
+Status value_change_tensors(struct Lane *lane, IValue *v, TensorChange change)
+{
+    if (v->tag < TAG_FIRST_COUNTED)
+        return ST_OK;
+    TRY(value_enter());
+    Status status = change_any(lane, v, change);
+    value_leave();
+    return status;
+}

@@ -171,6 +171,9 @@ enum { VALUE_DEPTH = 500 };
 Status value_enter(void);
 void value_leave(void);
 
+// Replaces the tensors in v, however deep, by what `change` gives for each: a new reference, or nothing to leave it.
+Status value_change_tensors(struct Lane *lane, IValue *v, Status (*change)(struct Lane *lane, Tensor *t, Tensor **out));
+
 // `==` of the language on anything but tensors; identity for `is`.
 bool value_equal(IValue a, IValue b);
 bool value_is(IValue a, IValue b);
