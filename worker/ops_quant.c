@@ -308,12 +308,22 @@ static Status dequantise_any(Lane *lane, IValue v, IValue *out)
 }
 OP_FN(op_dequantize_any) { return dequantise_any(lane, args[0], &rets[0]); }
 
+static Status per_tensor_arg(IValue v, const char *name, const Quant **q)
+{
+    TRY(quantised_arg(v, name, q));
+    return quant_is_per_tensor(*q) ? ST_OK : op_raise("Expected quantizer->qscheme() == kPerTensorAffine to be true, but got false.");
+}
+
+static Status per_channel_arg(IValue v, const char *name, const Quant **q)
+{
+    TRY(quantised_arg(v, name, q));
+    return (*q)->scales ? ST_OK : op_raise("Expected quantizer->qscheme() == kPerChannelAffine to be true, but got false.");
+}
+
 OP_FN(op_q_scale)
 {
     const Quant *q;
-    TRY(quantised_arg(args[0], "aten::q_scale", &q));
-    if (!quant_is_per_tensor(q))
-        return op_raise("Expected quantizer->qscheme() == kPerTensorAffine to be true, but got false.");
+    TRY(per_tensor_arg(args[0], "aten::q_scale", &q));
     rets[0] = value_float(q->scale);
     return ST_OK;
 }
@@ -321,9 +331,7 @@ OP_FN(op_q_scale)
 OP_FN(op_q_zero_point)
 {
     const Quant *q;
-    TRY(quantised_arg(args[0], "aten::q_zero_point", &q));
-    if (!quant_is_per_tensor(q))
-        return op_raise("Expected quantizer->qscheme() == kPerTensorAffine to be true, but got false.");
+    TRY(per_tensor_arg(args[0], "aten::q_zero_point", &q));
     rets[0] = value_int(q->zero_point);
     return ST_OK;
 }
@@ -331,9 +339,7 @@ OP_FN(op_q_zero_point)
 OP_FN(op_q_scales)
 {
     const Quant *q;
-    TRY(quantised_arg(args[0], "aten::q_per_channel_scales", &q));
-    if (!q->scales)
-        return op_raise("Expected quantizer->qscheme() == kPerChannelAffine to be true, but got false.");
+    TRY(per_channel_arg(args[0], "aten::q_per_channel_scales", &q));
     rets[0] = value_tensor_take(tensor_retain(q->scales));
     return ST_OK;
 }
@@ -341,9 +347,7 @@ OP_FN(op_q_scales)
 OP_FN(op_q_zero_points)
 {
     const Quant *q;
-    TRY(quantised_arg(args[0], "aten::q_per_channel_zero_points", &q));
-    if (!q->scales)
-        return op_raise("Expected quantizer->qscheme() == kPerChannelAffine to be true, but got false.");
+    TRY(per_channel_arg(args[0], "aten::q_per_channel_zero_points", &q));
     rets[0] = value_tensor_take(tensor_retain(q->zero_points));
     return ST_OK;
 }
@@ -351,9 +355,7 @@ OP_FN(op_q_zero_points)
 OP_FN(op_q_axis)
 {
     const Quant *q;
-    TRY(quantised_arg(args[0], "aten::q_per_channel_axis", &q));
-    if (!q->scales)
-        return op_raise("Expected quantizer->qscheme() == kPerChannelAffine to be true, but got false.");
+    TRY(per_channel_arg(args[0], "aten::q_per_channel_axis", &q));
     rets[0] = value_int(q->axis);
     return ST_OK;
 }
