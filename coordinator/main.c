@@ -34,6 +34,16 @@ static int say(const Comm *c, Status s)
     return status_exit_code(s);
 }
 
+// A launcher ends the others as soon as one process fails: all wait here until the one that speaks has spoken.
+static int refuse(int argc, char **argv, Status s)
+{
+    int code = say(NULL, s);
+    Comm *c;
+    if (comm_open(&argc, &argv, &c) == ST_OK)
+        comm_close(c);
+    return code;
+}
+
 static int run_parallel(int argc, char **argv, const Options *o)
 {
     Comm *c;
@@ -62,7 +72,7 @@ int main(int argc, char **argv)
     log_configure(LOG_WARNING, "tsbatch: ");
     Status s = options_parse(argc, argv, &o);
     if (s != ST_OK)
-        return say(NULL, s);
+        return refuse(argc, argv, s);
     log_configure(o.quiet ? LOG_ERROR : o.verbose ? LOG_INFO : LOG_WARNING, "tsbatch: ");
     bool alone = o.help || o.version || o.command == COMMAND_INSPECT || o.command == COMMAND_DIFF;
     if (alone && !comm_speaks())
