@@ -214,3 +214,40 @@ bool datum_equal(const Datum *a, const Datum *b)
     }
     return false;
 }
+
+bool device_text_parse(Str text, Str *kind, int64_t *index)
+{
+    ptrdiff_t colon = str_find(text, ':');
+    *kind = colon < 0 ? text : str_first(text, (size_t)colon);
+    *index = -1;
+    for (size_t i = 0; i < kind->len; i++) {
+        char c = kind->ptr[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'))
+            return false;
+    }
+    if (colon < 0)
+        return kind->len > 0;
+    Str digits = str_from(text, (size_t)colon + 1);
+    if (!kind->len || !digits.len || digits.len > 3 || (digits.len > 1 && digits.ptr[0] == '0'))
+        return false;
+    *index = 0;
+    for (size_t i = 0; i < digits.len; i++) {
+        if (digits.ptr[i] < '0' || digits.ptr[i] > '9')
+            return false;
+        *index = *index * 10 + digits.ptr[i] - '0';
+    }
+    return true;
+}
+
+bool device_kind_known(Str kind)
+{
+    Str rest = STR(DEVICE_KINDS);
+    while (rest.len) {
+        ptrdiff_t comma = str_find(rest, ',');
+        Str one = comma < 0 ? rest : str_first(rest, (size_t)comma);
+        if (str_eq(one, kind))
+            return true;
+        rest = comma < 0 ? str_from(rest, rest.len) : str_from(rest, (size_t)comma + 2);
+    }
+    return str_is(kind, "ort");
+}

@@ -100,4 +100,10 @@ static inline const void *datum_tensor_data(const DatumTensor *t)
 // Same kind and same value; tensors: same dtype, shape and bytes; objects: the same Datum.
 bool datum_equal(const Datum *a, const Datum *b);
 
+// "cuda:1", as torch.device reads it: the kind and the index, -1 without one. False when it has another form.
+bool device_text_parse(Str text, Str *kind, int64_t *index);
+// Kinds of devices that PyTorch knows, as its messages list them.
+#define DEVICE_KINDS "cpu, cuda, ipu, xpu, mkldnn, opengl, opencl, ideep, hip, ve, fpga, maia, xla, lazy, vulkan, mps, meta, hpu, mtia, privateuseone"
+bool device_kind_known(Str kind); // one of them, or "ort" of older ones
+
 #endif

@@ -142,7 +142,11 @@ static Datum *eval_one(Arena *m, Str op, Datum *a)
     Number x;
     if (str_is(op, "__not__"))
         return a->kind == DATUM_BOOL ? datum_bool(!a->b) : NULL;
-    if (str_is(op, "device") && a->kind == DATUM_STR) {
+    if (str_is(op, "device") && a->kind == DATUM_STR) { // a wrong name is the operator's to raise
+        Str kind;
+        int64_t index;
+        if (!device_text_parse(a->s, &kind, &index) || !device_kind_known(kind))
+            return NULL;
         Datum *d = datum_str(m, a->s);
         d->kind = DATUM_DEVICE;
         return d;

@@ -42,27 +42,24 @@ OP_FN(same_value)
 
 static const char *device_kind_name(Device d) { return d.kind == DEVICE_CUDA ? "cuda" : d.kind == DEVICE_META ? "meta" : "cpu"; }
 
-static Status parse_device(Str text, int64_t index, IValue *ret)
-{
-    Str kind = text;
-    ptrdiff_t colon = str_find(text, ':');
-    if (colon >= 0) {
-        kind.len = (size_t)colon;
-        Str digits = str_from(text, (size_t)colon + 1);
-        index = digits.len && digits.len < 4 ? 0 : -2;
-        for (size_t i = 0; i < digits.len && index >= 0; i++)
-            index = digits.ptr[i] >= '0' && digits.ptr[i] <= '9' ? index * 10 + digits.ptr[i] - '0' : -2;
-    }
-    DeviceKind found = str_is(kind, "cuda") ? DEVICE_CUDA : str_is(kind, "meta") ? DEVICE_META : DEVICE_CPU;
-    if (index < -1 || index > INT8_MAX || (found == DEVICE_CPU && !str_is(kind, "cpu")))
-        return op_raise("Invalid device string: '" STR_FMT "'", STR_ARG(text));
-    *ret = (IValue){.tag = TAG_DEVICE, .as.device = {(uint8_t)found, (int8_t)index}};
-    return ST_OK;
-}
-
+// Names of devices that are none of the three kinds, and only where a model was made, are the CPU.
 OP_FN(op_device)
 {
-    return parse_device(str_of_value(args[0]), site->arg_count > 1 ? args[1].as.i : -1, rets);
+    Str text = str_of_value(args[0]), kind;
+    int64_t index;
+    if (!text.len)
+        return op_raise("Device string must not be empty");
+    if (!device_text_parse(text, &kind, &index))
+        return op_raise("Invalid device string: '" STR_FMT "'", STR_ARG(text));
+    if (!device_kind_known(kind))
+        return op_raise("Expected one of " DEVICE_KINDS " device type at start of device string: " STR_FMT, STR_ARG(kind));
+    if (site->arg_count > 1)
+        index = args[1].as.i;
+    if (index < -1 || index > INT8_MAX)
+        return op_raise("Device index must be -1 or non-negative, got %lld", (long long)index);
+    DeviceKind found = str_is(kind, "cuda") ? DEVICE_CUDA : str_is(kind, "meta") ? DEVICE_META : DEVICE_CPU;
+    rets[0] = (IValue){.tag = TAG_DEVICE, .as.device = {(uint8_t)found, (int8_t)index}};
+    return ST_OK;
 }
 
 OP_FN(op_device_type)

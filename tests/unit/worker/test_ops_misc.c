@@ -3,8 +3,10 @@
 
 static const OpRow rows[] = {
     {"aten::device; 'cpu'", "cpu"},
-    {"aten::device; 'tpu'", "! Invalid device string: 'tpu'"},
     {"aten::device; 'cuda:x'", "! Invalid device string: 'cuda:x'"},
+    {"aten::device; 'bogus'", "! Expected one of cpu, cuda, ipu, xpu, mkldnn, opengl, opencl, ideep, hip, ve, fpga, maia, xla, lazy, vulkan, mps, meta, hpu, mtia, privateuseone device type at start of device string: bogus"},
+    {"aten::device; 'cpu:x'", "! Invalid device string: 'cpu:x'"},
+    {"aten::device; ''", "! Device string must not be empty"},
     {"prim::type; cpu", "'cpu'"},
     {"prim::index; cpu", "None"},
     {"aten::is_grad_enabled", "True"},
