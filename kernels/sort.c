@@ -292,17 +292,21 @@ Status rank_run(const View *in, int dim, int64_t rank, const View *values, const
     return run_rows(in, dim, false, rank, values, positions, true);
 }
 
-void search_sorted(const double *sorted, int64_t n, const double *values, int64_t count, bool right, int64_t *positions)
-{
-    for (int64_t i = 0; i < count; i++) {
-        int64_t low = 0, high = n;
-        while (low < high) {
-            int64_t middle = low + (high - low) / 2;
-            if (right ? !(sorted[middle] > values[i]) : !(sorted[middle] >= values[i]))
-                low = middle + 1;
-            else
-                high = middle;
-        }
-        positions[i] = low;
+#define SEARCH(name, T)                                                                                                \
+    void name(const T *sorted, int64_t n, const T *values, int64_t count, bool right, int64_t *positions)              \
+    {                                                                                                                  \
+        for (int64_t i = 0; i < count; i++) {                                                                          \
+            int64_t low = 0, high = n;                                                                                 \
+            while (low < high) {                                                                                       \
+                int64_t middle = low + (high - low) / 2;                                                               \
+                if (right ? !(sorted[middle] > values[i]) : !(sorted[middle] >= values[i]))                            \
+                    low = middle + 1;                                                                                  \
+                else                                                                                                   \
+                    high = middle;                                                                                     \
+            }                                                                                                          \
+            positions[i] = low;                                                                                        \
+        }                                                                                                              \
     }
-}
+
+SEARCH(search_sorted, double)
+SEARCH(search_sorted_ints, int64_t)

@@ -14,5 +14,6 @@ Status rank_run(const View *in, int dim, int64_t rank, const View *values, const
 
 // positions[i]: where values[i] would be inserted in `sorted` (n ascending values), before (right: behind) equal ones.
 void search_sorted(const double *sorted, int64_t n, const double *values, int64_t count, bool right, int64_t *positions);
+void search_sorted_ints(const int64_t *sorted, int64_t n, const int64_t *values, int64_t count, bool right, int64_t *positions);
 
 #endif

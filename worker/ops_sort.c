@@ -1,5 +1,6 @@
 // Sorting and what is built on it: sort, topk, median, unique; and searching in sorted tensors.
 #include "kernels/copy.h"
+#include "kernels/promote.h"
 #include "kernels/reduce.h"
 #include "kernels/sort.h"
 #include "worker/ops_index.h"
@@ -370,68 +371,137 @@ static Status as_contiguous(Lane *lane, Tensor *t, DType dtype, Tensor **out)
     return status;
 }
 
-// One sorted row for all values, or one per row of values.
-static Status search(Lane *lane, Tensor *sequence, Tensor *values, bool right, bool int32, IValue *rets)
+typedef struct Search {
+    Tensor *sequence, *values, *sorter; // sorter may be NULL
+    DType type;                         // what is compared
+    bool right, int32;
+} Search;
+
+static Status check_search(const Search *s)
 {
-    Tensor *rows = NULL, *wanted = NULL, *found = NULL, *narrow = NULL;
-    int ndim = sequence->view.ndim;
-    int64_t n = ndim ? sequence->view.size[ndim - 1] : 1;
-    if (ndim > 1) {
-        bool fits = ndim == values->view.ndim;
-        for (int d = 0; d + 1 < ndim && fits; d++)
-            fits = sequence->view.size[d] == values->view.size[d];
-        if (!fits)
-            return op_raise("torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries tensor and input value tensor must match");
-    }
-    int64_t each = ndim > 1 ? values->view.size[ndim - 1] : tensor_numel(values), count = each ? tensor_numel(values) / each : 0;
-    Status status = as_contiguous(lane, sequence, DT_F64, &rows);
-    if (status == ST_OK)
-        status = as_contiguous(lane, values, DT_F64, &wanted);
-    if (status == ST_OK)
-        status = tensor_new(lane, DT_I64, values->view.ndim, values->view.size, &found);
-    if (status == ST_OK) {
-        for (int64_t i = 0; i < count; i++)
-            search_sorted((const double *)rows->view.data + i * n, n, (const double *)wanted->view.data + i * each, each, right,
-                          (int64_t *)found->view.data + i * each);
-        if (int32)
-            status = tensor_to_dtype(lane, found, DT_I32, &narrow);
-    }
-    if (rows)
-        tensor_release(rows);
-    if (wanted)
-        tensor_release(wanted);
-    if (narrow) {
-        tensor_release(found);
-        found = narrow;
-    }
-    return give_tensor(status, found, rets);
+    const View *sequence = &s->sequence->view, *values = &s->values->view, *sorter = s->sorter ? &s->sorter->view : NULL;
+    int ndim = sequence->ndim;
+    if (sorter && !view_same_shape(sorter, sequence))
+        return op_raise("torch.searchsorted(): boundary and sorter must have the same size, but got boundary tensor %sand got sorter tensor %s",
+                        size_text(sequence->size, ndim).text, size_text(sorter->size, sorter->ndim).text);
+    if (sorter && sorter->dtype != DT_I64)
+        return op_raise("torch.searchsorted(): sorter must be a tensor of long dtype but got dtype %s", dtype_torch_name((DType)sorter->dtype));
+    if (values->ndim == 0 && ndim != 1)
+        return op_raise("torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension is 1, but we got boundaries tensor dim(%d) and input value's dim(0) numel(1)", ndim);
+    if (ndim == 0)
+        return op_raise("torch.searchsorted(): boundaries tensor should have positive dimension, but got 0 dimension");
+    bool fits = ndim == 1 || ndim == values->ndim;
+    for (int d = 0; d + 1 < ndim && fits; d++)
+        fits = sequence->size[d] == values->size[d];
+    if (!fits)
+        return op_raise("torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries tensor and input value tensor must match, but we got boundaries tensor %s and input value tensor %s",
+                        size_text(sequence->size, ndim).text, size_text(values->size, values->ndim).text);
+    if (s->type == DT_BOOL || dtype_is_complex(s->type))
+        return op_raise("\"searchsorted_out_cpu\" not implemented for '%s'", dtype_torch_name(s->type));
+    return ST_OK;
 }
 
-// Numbers are 0-dim tensors.
-static Status search_any(Lane *lane, Tensor *sequence, IValue values, bool right, bool int32, IValue *rets)
+// Elements as they are compared: int64, or double after conversion to the type that the operands have in common.
+static Status as_compared(Lane *lane, Tensor *t, DType type, Tensor **out)
 {
-    if (values.tag == TAG_TENSOR)
-        return search(lane, sequence, values.as.tensor, right, int32, rets);
-    Tensor *cell;
-    TRY(tensor_from_scalar(lane, values, DT_F64, &cell));
-    Status status = search(lane, sequence, cell, right, int32, rets);
-    tensor_release(cell);
+    Tensor *common;
+    TRY(tensor_make_plain(lane, t));
+    TRY(tensor_to_dtype(lane, t, type, &common));
+    Status status = as_contiguous(lane, common, dtype_is_integral(type) ? DT_I64 : DT_F64, out);
+    tensor_release(common);
     return status;
+}
+
+// A copy of the rows of n elements of 8 bytes, each in the order its sorter says.
+static Status reorder_rows(Lane *lane, Tensor **rows, Tensor *sorter, int64_t n)
+{
+    Tensor *order = NULL, *sorted = NULL;
+    TRY(as_contiguous(lane, sorter, DT_I64, &order));
+    Status status = tensor_new(lane, DT_I64, sorter->view.ndim, sorter->view.size, &sorted);
+    for (int64_t i = 0, all = tensor_numel(sorter); i < all && status == ST_OK; i++) {
+        int64_t at = ((const int64_t *)order->view.data)[i];
+        if (at < 0 || at >= n)
+            status = op_raise("torch.searchsorted(): sorter index out of range");
+        else
+            memcpy(tensor_at(sorted, i), (const char *)(*rows)->view.data + (i - i % n + at) * 8, 8);
+    }
+    tensor_release(order);
+    if (status != ST_OK) {
+        if (sorted)
+            tensor_release(sorted);
+        return status;
+    }
+    tensor_release(*rows);
+    *rows = sorted;
+    return ST_OK;
+}
+
+// One sorted row for all values, or one per row of values.
+static Status search_rows(Lane *lane, const Search *s, Tensor **rows, Tensor **wanted, Tensor **found)
+{
+    const View *values = &s->values->view;
+    int ndim = s->sequence->view.ndim;
+    int64_t n = s->sequence->view.size[ndim - 1], each = ndim > 1 ? values->size[ndim - 1] : view_numel(values);
+    TRY(as_compared(lane, s->sequence, s->type, rows));
+    if (s->sorter)
+        TRY(reorder_rows(lane, rows, s->sorter, n));
+    TRY(as_compared(lane, s->values, s->type, wanted));
+    TRY(tensor_new(lane, DT_I64, values->ndim, values->size, found));
+    for (int64_t at = 0, row = 0, all = view_numel(values); at < all; at += each, row++) {
+        const char *sorted = (const char *)(*rows)->view.data + row * n * 8, *sought = tensor_at(*wanted, at);
+        if (dtype_is_integral(s->type))
+            search_sorted_ints((const int64_t *)sorted, n, (const int64_t *)sought, each, s->right, tensor_at(*found, at));
+        else
+            search_sorted((const double *)sorted, n, (const double *)sought, each, s->right, tensor_at(*found, at));
+    }
+    if (!s->int32)
+        return ST_OK;
+    Tensor *narrow;
+    TRY(tensor_to_dtype(lane, *found, DT_I32, &narrow));
+    tensor_release(*found);
+    *found = narrow;
+    return ST_OK;
+}
+
+// Numbers are 0-dim tensors that count as numbers in promotion.
+static Status search(Lane *lane, Search *s, IValue values, IValue *rets)
+{
+    Promotion p = PROMOTION_NONE;
+    Tensor *cell = NULL, *rows = NULL, *wanted = NULL, *found = NULL;
+    promote_tensor(&p, tensor_dtype(s->sequence), s->sequence->view.ndim);
+    if (values.tag == TAG_TENSOR) {
+        s->values = values.as.tensor;
+        promote_tensor(&p, tensor_dtype(s->values), s->values->view.ndim);
+    } else {
+        TRY(tensor_from_scalar(lane, values, number_dtype(values), &cell));
+        s->values = cell;
+        promote_number(&p, number_dtype(values));
+    }
+    s->type = promotion_result(&p);
+    Status status = check_search(s);
+    if (status == ST_OK)
+        status = search_rows(lane, s, &rows, &wanted, &found);
+    Tensor *const made[] = {cell, rows, wanted};
+    for (int i = 0; i < 3; i++)
+        if (made[i])
+            tensor_release(made[i]);
+    return give_tensor(status, found, rets);
 }
 
 OP_FN(op_searchsorted)
 {
     (void)site;
-    bool right = args[3].as.b;
+    Search s = {.sequence = args[0].as.tensor, .sorter = arg_tensor(args[5]), .right = args[3].as.b, .int32 = args[2].as.b};
     if (!arg_is_none(args[4])) {
         Str side = str_of_value(args[4]);
-        if (!str_is(side, "left") && !str_is(side, "right"))
+        bool left = str_is(side, "left");
+        if (!left && !str_is(side, "right"))
             return op_raise("torch.searchsorted(): side can only be 'left' or 'right' but got " STR_FMT, STR_ARG(side));
-        right = str_is(side, "right");
+        if (left && s.right)
+            return op_raise("torch.searchsorted(): side and right can't be set to opposites, got side of left while right was True");
+        s.right = !left;
     }
-    if (!arg_is_none(args[5]))
-        return status_fail(ST_UNSUPPORTED, "aten::searchsorted: sorter is not supported");
-    return search_any(lane, args[0].as.tensor, args[1], right, args[2].as.b, rets);
+    return search(lane, &s, args[1], rets);
 }
 
 OP_FN(op_bucketize)
@@ -439,7 +509,7 @@ OP_FN(op_bucketize)
     (void)site;
     if (args[1].as.tensor->view.ndim != 1)
         return op_raise("boundaries tensor must be 1 dimension, but got dim(%d)", args[1].as.tensor->view.ndim);
-    return search_any(lane, args[1].as.tensor, args[0], args[3].as.b, args[2].as.b, rets);
+    return search(lane, &(Search){.sequence = args[1].as.tensor, .right = args[3].as.b, .int32 = args[2].as.b}, args[0], rets);
 }
 
 OP_FN(op_bincount)

@@ -67,8 +67,11 @@ static Tensor *row_tensor(Lane *lane, const char **at, DType dtype)
     }
     assert_int_equal(tensor_new(lane, DT_C128, n, size, &wide), ST_OK);
     double *v = wide->view.data;
+    int64_t exact[64]; // what a double may not hold
     bool given = row_take(at, "{");
     for (int64_t i = 0; i < total; i++) {
+        if (given && i < 64)
+            exact[i] = strtoll(*at, NULL, 10);
         v[2 * i] = given ? strtod(*at, (char **)at) : (double)i;
         v[2 * i + 1] = given ? 0 : -(double)i;
         if (given && row_take(at, "j")) {
@@ -85,6 +88,9 @@ static Tensor *row_tensor(Lane *lane, const char **at, DType dtype)
         assert_true(row_take(at, "}"));
     assert_int_equal(tensor_new(lane, dtype, n, size, &t), ST_OK);
     assert_int_equal(copy_convert(&t->view, &wide->view), ST_OK);
+    for (int64_t i = 0; i < total && i < 64 && given && dtype == DT_I64; i++)
+        if (fabs(v[2 * i]) >= 0x1p53)
+            ((int64_t *)t->view.data)[i] = exact[i];
     tensor_release(wide);
     if (row_take(at, "@")) {
         double scale = strtod(*at, (char **)at);
