@@ -71,6 +71,12 @@ static void fold_row(void *ctx, char **data, const int64_t *stride, int64_t n)
         case REDUCE_ALL: f->real = f->real != 0 && set; break;
         case REDUCE_COUNT_NONZERO: f->real += set; break;
         case REDUCE_NORM: f->real = norm_term(cabs(x), f->number, f->real); break;
+        case REDUCE_LOGSUMEXP: // the greatest real part, then the sum of powers relative to it
+            if (f->second_pass)
+                f->value += cexp(x - creal(f->center));
+            else if (!(part[0] <= f->real))
+                f->real = isnan(f->real) ? f->real : part[0];
+            break;
         default: // variances
             if (f->second_pass) {
                 double re = creal(x) - creal(f->center), im = cimag(x) - cimag(f->center);
@@ -86,7 +92,7 @@ static void pass(Fold *f, char *in)
 {
     bool ones = f->op == REDUCE_PROD || f->op == REDUCE_ALL;
     f->value = ones ? 1 : 0;
-    f->real = ones ? 1 : f->op == REDUCE_NORM && isinf(f->number) && f->number < 0 ? INFINITY : 0;
+    f->real = ones ? 1 : f->op == REDUCE_NORM && isinf(f->number) && f->number < 0 ? INFINITY : f->op == REDUCE_LOGSUMEXP ? -INFINITY : 0;
     iter_run(&f->reduced, &in, fold_row, f);
 }
 
@@ -104,7 +110,12 @@ static void one_result(Fold *f, char *in)
         f->real /= rest > 0 ? rest : 0;
         f->real = f->op == REDUCE_STD ? sqrt(f->real) : f->real;
     }
-    if (f->op == REDUCE_SUM)
+    if (f->op == REDUCE_LOGSUMEXP) {
+        f->center = isinf(f->real) ? 0 : f->real;
+        f->second_pass = true;
+        pass(f, in);
+        f->value = clog(f->value) + creal(f->center);
+    } else if (f->op == REDUCE_SUM)
         f->value /= f->divisor;
     else if (f->op != REDUCE_PROD)
         f->value = f->real;
@@ -188,6 +199,7 @@ Status reduce_complex_run(const ReduceParams *p, const View *in, const View *con
     case REDUCE_ALL:
     case REDUCE_COUNT_NONZERO:
     case REDUCE_NORM:
+    case REDUCE_LOGSUMEXP:
     case REDUCE_VAR:
     case REDUCE_STD: return fold(p, in, out);
     default: return ST_DECLINED;
