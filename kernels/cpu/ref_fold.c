@@ -1,6 +1,7 @@
 // im2col and col2im: the windows of an image as columns, and columns added up into an image. Any element type.
 // Rows of a window that lie inside the image are copied or added one element at a time; the rest is zero.
 #include "kernels/cpu/variants.h"
+#include "kernels/promote.h"
 
 #include <string.h>
 
@@ -29,7 +30,7 @@ static Status fold_windows(const FoldParams *p, const int64_t *image, int64_t *w
 
 static Status fold_state(Kernel *k, const FoldParams *p, const View *in, int64_t channels, const int64_t *image, const int64_t *windows)
 {
-    if (in->layout != LAYOUT_STRIDED || !element_type((DType)in->dtype))
+    if (in->layout != LAYOUT_STRIDED || !element_type(dtype_real_of((DType)in->dtype)))
         return ST_DECLINED;
     void *state;
     TRY(kernel_state_new(k, sizeof(FoldState), &state));
@@ -104,24 +105,26 @@ Status ref_col2im_prepare(Kernel *k, const KernelContext *ctx, const void *param
     return ST_OK;
 }
 
-// One channel's image at a time, summed in double.
+// One channel's image at a time, summed in double; of complex numbers the real parts, then the imaginary ones.
 Status ref_col2im_run(const Kernel *k, const View *in, const View *out, void *scratch, Stream *stream)
 {
     (void)stream;
     const FoldState *s = k->state;
     const View *x = &in[0];
     double *image = scratch;
-    int64_t taps = s->p.kernel[0] * s->p.kernel[1], pixels = s->h * s->w, h, w;
-    for (int64_t r = 0; r < s->n * s->c; r++) {
+    DType real = dtype_real_of((DType)x->dtype);
+    int64_t taps = s->p.kernel[0] * s->p.kernel[1], pixels = s->h * s->w, parts = real == x->dtype ? 1 : 2, h, w;
+    for (int64_t r = 0; r < s->n * s->c * parts; r++) {
+        int64_t plane = r / parts, part = r % parts;
         memset(image, 0, sizeof(double) * (size_t)pixels);
         for (int64_t t = 0; t < taps; t++) {
-            int64_t row = r / s->c * x->stride[0] + (r % s->c * taps + t) * x->stride[1];
+            int64_t row = plane / s->c * x->stride[0] + (plane % s->c * taps + t) * x->stride[1];
             for (int64_t o = 0; o < s->out_h * s->out_w; o++)
                 if (image_at(s, o / s->out_w, o % s->out_w, t / s->p.kernel[1], t % s->p.kernel[1], &h, &w))
-                    image[h * s->w + w] += element_get(x->data, (DType)x->dtype, row + o * x->stride[2]);
+                    image[h * s->w + w] += element_get(x->data, real, (row + o * x->stride[2]) * parts + part);
         }
         for (int64_t i = 0; i < pixels; i++)
-            element_set(out[0].data, (DType)out[0].dtype, r * pixels + i, image[i]);
+            element_set(out[0].data, real, (plane * pixels + i) * parts + part, image[i]);
     }
     return ST_OK;
 }
