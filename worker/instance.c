@@ -1,5 +1,6 @@
 // An instance: one lane's module object and machine; calls of the method, with the root's hooks, and undoing what they
 // changed.
+#include "worker/bits.h"
 #include "worker/interp.h"
 #include "worker/model_parts.h"
 #include "worker/quant.h"
@@ -167,6 +168,10 @@ static Status tensor_apart(Lane *lane, const Tensor *t, Tensor **out)
     if (bytes)
         memcpy(s->data, t->view.data, bytes);
     Status status = tensor_of_storage(lane, s, &t->view, 0, out);
+    if (status == ST_OK) {
+        (*out)->quant = quant_retain(t->quant);
+        (*out)->bits = t->bits;
+    }
     storage_release(s);
     return status;
 }
@@ -175,6 +180,19 @@ static Status tensor_apart(Lane *lane, const Tensor *t, Tensor **out)
 static Status moved_apart(Lane *lane, Tensor *t, Tensor **out)
 {
     return t->storage->dirty ? tensor_apart(lane, t, out) : ST_OK;
+}
+
+// What a model gives to its caller: quantised tensors become float32, conjugate and negative views plain tensors.
+static Status plain_numbers(Lane *lane, Tensor *t, Tensor **out)
+{
+    if (t->quant)
+        return tensor_dequantise(lane, t, out);
+    if (!t->bits)
+        return ST_OK;
+    TRY(tensor_apart(lane, t, out));
+    tensor_flip(*out);
+    (*out)->bits = 0;
+    return ST_OK;
 }
 
 static Status detach(Lane *lane, IValue *v) { return value_change_tensors(lane, v, moved_apart); }
@@ -196,7 +214,7 @@ static Status run_method(Instance *i, IValue *args, uint32_t count, IValue *resu
     if (status == ST_OK && !m->options.optimize.stateful && i->lane->dirty)
         status = detach(i->lane, result);
     if (status == ST_OK)
-        status = value_dequantise(i->lane, result);
+        status = value_change_tensors(i->lane, result, plain_numbers);
     if (status != ST_OK)
         value_release(*result);
     return status;

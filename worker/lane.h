@@ -20,6 +20,8 @@ typedef struct Site {
     uint8_t arg_count, ret_count;
     struct KernelCache *cache; // see kernel_cached in worker/op.h
     const void *on_quant;     // the row of op_choose, once a quantised tensor came by
+    uint32_t reads, writes;   // bit i: argument i is a tensor or tensors, that are read or written; see worker/bits.c
+    bool knows_args;          // the two are set
     void *user;               // anything else an operator keeps; freed by op->free_user
     SiteProfile profile;
 } Site;

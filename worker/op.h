@@ -16,6 +16,7 @@ enum {
     OP_WRITES_ARG0 = 2,    // in-place on argument 0: the interpreter makes it writable first
     OP_OUT_CASTS = 4,      // its out= form (op_derived.c) takes tensors of other dtypes too; so do all elementwise operators
     OP_QUANTISED = 8,      // knows quantised tensors; what the others do with them: ops_on_quant.c
+    OP_BITS = 16,          // knows conjugate and negative views; all others get resolved arguments (worker/bits.h)
 };
 
 typedef struct OpBinding {
@@ -37,8 +38,8 @@ extern const OpBinding OPS_SCALAR[], OPS_CONTAINER[], OPS_STRING[], OPS_VIEW[], 
     OPS_QUANT[], OPS_QUANT_LINEAR[], OPS_QUANT_MATH[], OPS_QUANT_RNN[], OPS_QUANT_EMBEDDING[];
 const OpBinding *op_find(Str full_name);
 const OpBinding *op_find_bound(Str full_name); // only what has a row of its own, no forms derived from others
-// What runs when an argument may be a quantised tensor: changes *fn (the operator's own function) where quantised tensors
-// have another. ST_RAISED when the operator takes none. In ops_on_quant.c.
+// What runs when an argument may be a quantised tensor, or a conjugate or negative view: changes *fn (the operator's own
+// function) where those have another. ST_RAISED when the operator takes none. In ops_on_quant.c.
 Status op_choose(Site *site, const IValue *args, uint32_t n, OpFn *fn);
 
 // Runs `op` through the site's cache of prepared kernels: finds the one prepared for these signatures and parameters, or

@@ -249,7 +249,7 @@ Status tensor_copy_as(Lane *lane, Tensor *t, DType dtype, int64_t format, Tensor
     TRY(tensor_make_plain(lane, t));
     Tensor *copy;
     TRY(tensor_new_like(lane, t, dtype, format, &copy));
-    Status status = copy_convert(&copy->view, &t->view);
+    Status status = t->bits ? tensor_copy_into(lane, copy, t) : copy_convert(&copy->view, &t->view);
     if (status != ST_OK) {
         tensor_release(copy);
         return status;

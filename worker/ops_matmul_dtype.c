@@ -73,14 +73,6 @@ OP_FN(op_check_errors) // info, api_name, is_matrix
     return s;
 }
 
-// PyTorch negates lazily; here nothing is lazy.
-OP_FN(op_neg_view)
-{
-    Sequence q;
-    TRY(sequence_begin(&q, lane, site));
-    return sequence_give(&q, STEP(&q, "aten::neg", args[0]), rets);
-}
-
 #define SEQUENCE(name, fn, data) {name, fn, 0, data, sequence_free}
 
 const OpBinding OPS_MATMUL_DTYPE[] = {
@@ -91,8 +83,6 @@ const OpBinding OPS_MATMUL_DTYPE[] = {
     SEQUENCE("aten::baddbmm.dtype", op_add_product_as, "aten::baddbmm"),
     SEQUENCE("aten::_addmm_activation", op_addmm_activation, NULL),
     SEQUENCE("aten::_compute_linear_combination", op_linear_combination, NULL),
-    SEQUENCE("aten::_neg_view", op_neg_view, NULL),
-    SEQUENCE("aten::_neg_view_copy", op_neg_view, NULL),
     {"aten::_linalg_check_errors", op_check_errors, 0, NULL, NULL},
     {0},
 };

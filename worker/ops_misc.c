@@ -222,7 +222,7 @@ OP_FN(op_size_if_not_equal)
 }
 
 #define ROW(name, fn) {name, fn, 0, NULL, NULL}
-#define ASKS(name, fn) {name, fn, OP_PRIVATE_LAYOUT, NULL, NULL}
+#define ASKS(name, fn) {name, fn, OP_PRIVATE_LAYOUT | OP_BITS, NULL, NULL}
 
 const OpBinding OPS_MISC[] = {
     ROW("aten::device", op_device), ROW("aten::device.with_index", op_device), ROW("prim::type", op_device_type),

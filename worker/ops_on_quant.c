@@ -4,6 +4,7 @@
 
 #include "kernels/iter.h"
 #include "kernels/quant.h"
+#include "worker/bits.h"
 #include "worker/ops_quant.h"
 
 #include <math.h>
@@ -574,6 +575,10 @@ static bool takes_any(const Site *site, uint32_t i)
 
 Status op_choose(Site *site, const IValue *args, uint32_t n, OpFn *fn)
 {
+    OpFn own = *fn;
+    TRY(bits_choose(site, args, n, fn));
+    if (*fn != own)
+        return ST_OK; // it comes back with other arguments
     uint32_t i = 0;
     while (i < n && !is_quantised(args[i]))
         i++;

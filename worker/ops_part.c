@@ -2,7 +2,7 @@
 // element type.
 #include "worker/ops_view.h"
 
-// A view of the same storage in another dtype; `offset` in its elements.
+// A view of the same storage in another dtype; `offset` in its elements. Negative like its base.
 static Status ret_view_as(Lane *lane, Tensor *base, DType dtype, int ndim, const int64_t *size, const int64_t *stride, int64_t offset, IValue *ret)
 {
     View v = {.dtype = (uint8_t)dtype, .ndim = (uint8_t)ndim, .layout = LAYOUT_STRIDED, .device = base->view.device};
@@ -10,6 +10,7 @@ static Status ret_view_as(Lane *lane, Tensor *base, DType dtype, int ndim, const
     memcpy(v.stride, stride, (size_t)ndim * sizeof *stride);
     Tensor *t;
     TRY(tensor_of_storage(lane, base->storage, &v, offset, &t));
+    t->bits = base->bits & TENSOR_NEG;
     *ret = value_tensor_take(t);
     return ST_OK;
 }
@@ -202,6 +203,12 @@ OP_GLOBAL(op_view_dtype)
     int64_t size[VIEW_MAX_DIMS], stride[VIEW_MAX_DIMS];
     memcpy(size, v->size, v->ndim * sizeof *size);
     memcpy(stride, v->stride, v->ndim * sizeof *stride);
+    if (to != from && t->bits & TENSOR_CONJ)
+        return op_raise("torch.Tensor.view is not supported for conjugate view tensors when converting to a different dtype.");
+    if (to != from && t->bits)
+        return op_raise("torch.Tensor.view is not supported for tensors with negative bit set when converting to a different dtype.");
+    if (to == from)
+        return ret_view(lane, t, v->ndim, size, stride, t->offset, rets);
     if (have == want)
         return ret_view_as(lane, t, to, v->ndim, size, stride, t->offset, rets);
     const char *a = dtype_torch_name(from), *b = dtype_torch_name(to);
@@ -237,6 +244,8 @@ OP_GLOBAL(op_view_as_real)
     const View *v = &t->view;
     if (!dtype_is_complex(tensor_dtype(t)))
         return op_raise("view_as_real is only supported for complex tensors");
+    if (t->bits & TENSOR_CONJ)
+        return op_raise("view_as_real doesn't work on unresolved conjugated tensors.  To resolve the conjugate tensor so you can view it as real, use self.resolve_conj(); however, be warned that the resulting tensor will NOT alias the original.");
     if (v->ndim == VIEW_MAX_DIMS)
         return op_raise("view_as_real: tensor has too many dimensions (limit %d)", VIEW_MAX_DIMS);
     int64_t size[VIEW_MAX_DIMS], stride[VIEW_MAX_DIMS];
@@ -278,7 +287,10 @@ static Status complex_part(Lane *lane, Tensor *t, int part, IValue *ret)
     int64_t stride[VIEW_MAX_DIMS];
     for (int d = 0; d < t->view.ndim; d++)
         stride[d] = 2 * t->view.stride[d];
-    return ret_view_as(lane, t, real_dtype(tensor_dtype(t)), t->view.ndim, t->view.size, stride, 2 * t->offset + part, ret);
+    TRY(ret_view_as(lane, t, real_dtype(tensor_dtype(t)), t->view.ndim, t->view.size, stride, 2 * t->offset + part, ret));
+    if (part == 1 && t->bits & TENSOR_CONJ)
+        ret->as.tensor->bits ^= TENSOR_NEG;
+    return ST_OK;
 }
 
 OP_FN(op_real)
@@ -295,7 +307,7 @@ OP_FN(op_imag)
     return complex_part(lane, t, 1, rets);
 }
 
-#define ROW(name, fn) {name, fn, 0, NULL, NULL}
+#define ROW(name, fn) {name, fn, OP_BITS, NULL, NULL}
 
 const OpBinding OPS_PART[] = {
     ROW("aten::select.int", op_view_select), ROW("aten::slice.Tensor", op_view_slice), ROW("aten::narrow", op_view_narrow),

@@ -392,7 +392,7 @@ OP_FN(parts_copied)
 
 static const int ONE = 1, TWO = 2, THREE = 3;
 
-#define ROW(name, fn) {name, fn, 0, NULL, NULL}
+#define ROW(name, fn) {name, fn, OP_BITS, NULL, NULL}
 #define COPIED(name, fn) {name, parts_copied, 0, &(const ListOp){fn}, NULL}
 
 const OpBinding OPS_SPLIT[] = {
@@ -402,13 +402,13 @@ const OpBinding OPS_SPLIT[] = {
     ROW("aten::unsafe_split_with_sizes", op_split_with_sizes), ROW("aten::tensor_split.sections", op_tensor_split),
     ROW("aten::tensor_split.indices", op_tensor_split),
     ROW("aten::tensor_split.tensor_indices_or_sections", op_tensor_split),
-    {"aten::hsplit.int", op_letter_split, 0, "h", NULL}, {"aten::hsplit.array", op_letter_split, 0, "h", NULL},
-    {"aten::vsplit.int", op_letter_split, 0, "v", NULL}, {"aten::vsplit.array", op_letter_split, 0, "v", NULL},
-    {"aten::dsplit.int", op_letter_split, 0, "d", NULL}, {"aten::dsplit.array", op_letter_split, 0, "d", NULL},
+    {"aten::hsplit.int", op_letter_split, OP_BITS, "h", NULL}, {"aten::hsplit.array", op_letter_split, OP_BITS, "h", NULL},
+    {"aten::vsplit.int", op_letter_split, OP_BITS, "v", NULL}, {"aten::vsplit.array", op_letter_split, OP_BITS, "v", NULL},
+    {"aten::dsplit.int", op_letter_split, OP_BITS, "d", NULL}, {"aten::dsplit.array", op_letter_split, OP_BITS, "d", NULL},
     ROW("aten::broadcast_tensors", op_broadcast_tensors), ROW("aten::broadcast_shapes", op_broadcast_shapes),
     ROW("aten::_infer_size", op_broadcast_shapes), ROW("aten::meshgrid", op_meshgrid), ROW("aten::meshgrid.indexing", op_meshgrid),
-    {"aten::atleast_1d.Sequence", op_atleast_list, 0, &ONE, NULL}, {"aten::atleast_2d.Sequence", op_atleast_list, 0, &TWO, NULL},
-    {"aten::atleast_3d.Sequence", op_atleast_list, 0, &THREE, NULL},
+    {"aten::atleast_1d.Sequence", op_atleast_list, OP_BITS, &ONE, NULL}, {"aten::atleast_2d.Sequence", op_atleast_list, OP_BITS, &TWO, NULL},
+    {"aten::atleast_3d.Sequence", op_atleast_list, OP_BITS, &THREE, NULL},
     COPIED("aten::unbind_copy.int", op_unbind), COPIED("aten::split_copy.Tensor", op_split),
     COPIED("aten::split_with_sizes_copy", op_split_with_sizes),
     {0},

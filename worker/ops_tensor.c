@@ -121,6 +121,18 @@ OP_FN(op_requires_grad)
     return ST_OK;
 }
 
+OP_FN(op_is_conj)
+{
+    rets[0] = value_bool(args[0].as.tensor->bits & TENSOR_CONJ);
+    return ST_OK;
+}
+
+OP_FN(op_is_neg)
+{
+    rets[0] = value_bool(args[0].as.tensor->bits & TENSOR_NEG);
+    return ST_OK;
+}
+
 // Constant answers.
 OP_FN(answer_false)
 {
@@ -437,7 +449,10 @@ static void swap_body(Tensor *t, Tensor *body)
     View view;
     view_assign(&view, &t->view);
     int64_t offset = t->offset;
+    uint8_t bits = t->bits;
     t->storage = body->storage;
+    t->bits = body->bits;
+    body->bits = bits;
     view_assign(&t->view, &body->view);
     t->offset = body->offset;
     body->storage = storage;
@@ -454,6 +469,7 @@ static Status resize(Lane *lane, Tensor *t, int n, const int64_t *size)
         TRY(tensor_new(lane, tensor_dtype(t), n, size, &grown));
         size_t keep = t->storage->size - (size_t)t->offset * item;
         memcpy(grown->view.data, t->view.data, keep < bytes ? keep : bytes);
+        grown->bits = t->bits;
         swap_body(t, grown);
         tensor_release(grown);
         return ST_OK;
@@ -512,11 +528,12 @@ OP_FN(no_effect)
 
 static const DType AS_U8 = DT_U8, AS_I8 = DT_I8, AS_I16 = DT_I16, AS_I32 = DT_I32, AS_I64 = DT_I64, AS_F16 = DT_F16, AS_F32 = DT_F32, AS_F64 = DT_F64;
 
-#define ASKS(name, fn) {name, fn, OP_PRIVATE_LAYOUT, NULL, NULL}
+#define ASKS(name, fn) {name, fn, OP_PRIVATE_LAYOUT | OP_BITS, NULL, NULL}
 #define ROW(name, fn) {name, fn, 0, NULL, NULL}
+#define SHOWS(name, fn) {name, fn, OP_BITS, NULL, NULL}
 #define WRITES(name, fn) {name, fn, OP_WRITES_ARG0, NULL, NULL}
 #define FRESH(name, fn) {name, op_written_copy, 0, &(const WriteOp){fn}, NULL}
-#define CAST(name, dtype) {name, op_cast, OP_PRIVATE_LAYOUT, &dtype, NULL}
+#define CAST(name, dtype) {name, op_cast, OP_PRIVATE_LAYOUT | OP_BITS, &dtype, NULL}
 
 const OpBinding OPS_TENSOR[] = {
     ASKS("aten::size", op_size), ASKS("aten::size.int", op_size_int), ASKS("aten::sym_size", op_size),
@@ -533,7 +550,7 @@ const OpBinding OPS_TENSOR[] = {
     ASKS("aten::sym_is_contiguous", op_is_contiguous), ASKS("aten::is_strides_like_format", op_is_contiguous),
     ASKS("aten::is_non_overlapping_and_dense", op_is_dense), ASKS("aten::is_same_size", op_is_same_size),
     ASKS("aten::is_set_to", op_is_set_to), ASKS("prim::requires_grad", op_requires_grad),
-    ASKS("aten::is_leaf", answer_true), ASKS("aten::is_conj", answer_false), ASKS("aten::is_neg", answer_false),
+    ASKS("aten::is_leaf", answer_true), ASKS("aten::is_conj", op_is_conj), ASKS("aten::is_neg", op_is_neg),
     ASKS("aten::is_inference", answer_false), ASKS("aten::is_distributed", answer_false), ASKS("aten::is_pinned", answer_false),
     ASKS("aten::is_coalesced", answer_false), ASKS("aten::_is_zerotensor", answer_false), ASKS("aten::retains_grad", answer_false),
     ASKS("aten::_version", answer_zero), ASKS("aten::output_nr", answer_zero), ASKS("aten::dense_dim", op_dim),
@@ -560,10 +577,11 @@ const OpBinding OPS_TENSOR[] = {
     WRITES("aten::copy_.float", op_fill_number_), WRITES("aten::fill_.Scalar", op_fill_number_),
     WRITES("aten::fill_.Tensor", op_fill_tensor_), WRITES("aten::_no_grad_fill_", op_fill_number_),
     WRITES("aten::zero_", op_zero_), WRITES("aten::_no_grad_zero_", op_zero_), WRITES("aten::fill_diagonal_", op_fill_diagonal_),
-    WRITES("aten::conj_physical_", op_conj_physical_), WRITES("aten::resize_", op_resize_), WRITES("aten::resize_as_", op_resize_),
+    WRITES("aten::conj_physical_", op_conj_physical_), {"aten::resize_", op_resize_, OP_WRITES_ARG0 | OP_BITS, NULL, NULL},
+    {"aten::resize_as_", op_resize_, OP_WRITES_ARG0 | OP_BITS, NULL, NULL},
     FRESH("aten::fill.Scalar", op_fill_number_), FRESH("aten::fill.Tensor", op_fill_tensor_), FRESH("aten::zero", op_zero_),
     FRESH("aten::copy", op_copy_),
-    ROW("aten::set_.source_Tensor", op_set_), ROW("aten::set_data", op_set_), ROW("aten::requires_grad_", op_requires_grad_),
-    ROW("aten::detach_", op_detach_), ROW("aten::retain_grad", no_effect), ROW("aten::record_stream", no_effect),
+    SHOWS("aten::set_.source_Tensor", op_set_), SHOWS("aten::set_data", op_set_), SHOWS("aten::requires_grad_", op_requires_grad_),
+    SHOWS("aten::detach_", op_detach_), SHOWS("aten::retain_grad", no_effect), SHOWS("aten::record_stream", no_effect),
     {0},
 };

@@ -2,7 +2,7 @@
 // They share the storage of their argument and cost one small struct (torchscript.md §7.3).
 #include "worker/ops_view.h"
 
-#include "kernels/copy.h"
+#include "worker/bits.h"
 
 // ---- Shapes -------------------------------------------------------------------------------------------------------------
 
@@ -266,29 +266,48 @@ OP_FN(op_reverse_dims) // .T
     return ret_permuted(lane, t, order, rets);
 }
 
-// Conjugates are computed at once, never deferred.
-static Status conjugate(Lane *lane, Tensor *t, IValue *ret)
+// ---- Conjugates and negatives -------------------------------------------------------------------------------------------
+
+static Status ret_with_bit(Lane *lane, Tensor *t, uint8_t bit, IValue *ret)
 {
-    Tensor *copy;
-    TRY(tensor_copy_as(lane, t, tensor_dtype(t), FORMAT_PRESERVE, &copy));
-    int64_t n = tensor_numel(copy); // dense: the elements may be visited in any order
-    if (tensor_dtype(t) == DT_C64)
-        for (int64_t i = 0; i < n; i++)
-            ((float *)copy->view.data)[2 * i + 1] *= -1;
-    else if (tensor_dtype(t) == DT_C128)
-        for (int64_t i = 0; i < n; i++)
-            ((double *)copy->view.data)[2 * i + 1] *= -1;
-    else
-        for (int64_t i = 0; i < n; i++)
-            ((uint16_t *)copy->view.data)[2 * i + 1] ^= 0x8000;
-    *ret = value_tensor_take(copy);
+    TRY(ret_view(lane, t, t->view.ndim, t->view.size, t->view.stride, t->offset, ret));
+    ret->as.tensor->bits ^= bit;
     return ST_OK;
 }
 
 OP_GLOBAL(op_view_conj)
 {
     Tensor *t = args[0].as.tensor;
-    return dtype_is_complex(tensor_dtype(t)) ? conjugate(lane, t, rets) : ret_same(args[0], rets);
+    return dtype_is_complex(tensor_dtype(t)) ? ret_with_bit(lane, t, TENSOR_CONJ, rets) : ret_same(args[0], rets);
+}
+
+OP_GLOBAL(op_view_neg)
+{
+    return ret_with_bit(lane, args[0].as.tensor, TENSOR_NEG, rets);
+}
+
+// `data`: the bit that the result must not have.
+OP_FN(op_resolve)
+{
+    Tensor *t = args[0].as.tensor, *resolved;
+    if (!(t->bits & (intptr_t)site->op->data))
+        return ret_same(args[0], rets);
+    TRY(tensor_resolve(lane, t, &resolved));
+    *rets = value_tensor_take(resolved);
+    return ST_OK;
+}
+
+OP_FN(op_conj_physical)
+{
+    Tensor *t = args[0].as.tensor, *copy;
+    if (!dtype_is_complex(tensor_dtype(t)))
+        return ret_same(args[0], rets);
+    TRY(tensor_copy_as(lane, t, tensor_dtype(t), FORMAT_PRESERVE, &copy)); // without bits
+    copy->bits = TENSOR_CONJ;
+    tensor_flip(copy);
+    copy->bits = 0;
+    *rets = value_tensor_take(copy);
+    return ST_OK;
 }
 
 OP_FN(op_mt)
@@ -303,17 +322,13 @@ OP_FN(op_mt)
 
 static Status conjugate_transpose(Lane *lane, IValue arg, IValue *ret)
 {
-    IValue conj = value_none();
     Tensor *t = arg.as.tensor;
     if (t->view.ndim == 0 && !dtype_is_complex(tensor_dtype(t)))
         return ret_same(arg, ret);
-    if (dtype_is_complex(tensor_dtype(t))) {
-        TRY(conjugate(lane, t, &conj));
-        t = conj.as.tensor;
-    }
-    Status status = transpose(lane, t, t->view.ndim ? -2 : 0, t->view.ndim ? -1 : 0, ret);
-    value_release(conj);
-    return status;
+    TRY(transpose(lane, t, t->view.ndim ? -2 : 0, t->view.ndim ? -1 : 0, ret));
+    if (dtype_is_complex(tensor_dtype(t)))
+        ret->as.tensor->bits ^= TENSOR_CONJ;
+    return ST_OK;
 }
 
 OP_FN(op_mh)
@@ -512,8 +527,10 @@ OP_FN(op_atleast)
 
 static const int ONE = 1, TWO = 2, THREE = 3;
 
-#define ROW(name, fn) {name, fn, 0, NULL, NULL}
-#define SAME(name) {name, op_same, OP_PRIVATE_LAYOUT, NULL, NULL}
+#define ROW(name, fn) {name, fn, OP_BITS, NULL, NULL}
+#define SAME(name) {name, op_same, OP_PRIVATE_LAYOUT | OP_BITS, NULL, NULL}
+#define KNOWS(name, fn) {name, fn, OP_PRIVATE_LAYOUT | OP_BITS, NULL, NULL}
+#define RESOLVES(name, bit) {name, op_resolve, OP_PRIVATE_LAYOUT | OP_BITS, (const void *)(intptr_t)(bit), NULL}
 
 const OpBinding OPS_VIEW[] = {
     ROW("aten::view", op_view_size), ROW("aten::_unsafe_view", op_view_size), ROW("aten::reshape", op_view_reshape),
@@ -528,13 +545,13 @@ const OpBinding OPS_VIEW[] = {
     ROW("aten::moveaxis.intlist", op_movedim), ROW("aten::unsqueeze", op_view_unsqueeze), ROW("aten::squeeze", op_view_squeeze),
     ROW("aten::squeeze.dim", op_view_squeeze_dims), ROW("aten::squeeze.dims", op_view_squeeze_dims), ROW("aten::expand", op_view_expand),
     ROW("aten::broadcast_to", op_view_expand), ROW("aten::expand_as", op_view_expand_as), ROW("aten::conj", op_view_conj),
-    ROW("aten::_conj", op_view_conj), ROW("aten::conj_physical", op_view_conj), ROW("aten::_conj_physical", op_view_conj),
-    SAME("aten::resolve_conj"), SAME("aten::resolve_neg"), SAME("aten::lift"), SAME("aten::lift_fresh"),
+    ROW("aten::_conj", op_view_conj), ROW("aten::conj_physical", op_conj_physical), ROW("aten::_conj_physical", op_conj_physical),
+    RESOLVES("aten::resolve_conj", TENSOR_CONJ), RESOLVES("aten::resolve_neg", TENSOR_NEG), ROW("aten::_neg_view", op_view_neg),
+     SAME("aten::lift"), SAME("aten::lift_fresh"),
     SAME("aten::pin_memory"), SAME("aten::_pin_memory"), SAME("aten::cpu"), SAME("aten::to_dense"), SAME("aten::coalesce"),
     SAME("aten::_fw_primal"), SAME("prim::unchecked_unwrap_optional"), ROW("aten::alias", op_view_alias),
-    {"aten::positive", op_positive, OP_PRIVATE_LAYOUT, NULL, NULL}, {"aten::detach", op_detach, OP_PRIVATE_LAYOUT, NULL, NULL},
-    {"aten::data", op_detach, OP_PRIVATE_LAYOUT, NULL, NULL}, {"prim::data", op_detach, OP_PRIVATE_LAYOUT, NULL, NULL},
-    {"aten::atleast_1d", op_atleast, 0, &ONE, NULL}, {"aten::atleast_2d", op_atleast, 0, &TWO, NULL},
-    {"aten::atleast_3d", op_atleast, 0, &THREE, NULL},
+    KNOWS("aten::positive", op_positive), KNOWS("aten::detach", op_detach), KNOWS("aten::data", op_detach), KNOWS("prim::data", op_detach),
+    {"aten::atleast_1d", op_atleast, OP_BITS, &ONE, NULL}, {"aten::atleast_2d", op_atleast, OP_BITS, &TWO, NULL},
+    {"aten::atleast_3d", op_atleast, OP_BITS, &THREE, NULL},
     {0},
 };

@@ -32,6 +32,7 @@ VIEW_OP(op_view_expand);
 VIEW_OP(op_view_expand_as);
 VIEW_OP(op_view_flatten);
 VIEW_OP(op_view_narrow);
+VIEW_OP(op_view_neg);
 VIEW_OP(op_view_permute);
 VIEW_OP(op_view_reshape);
 VIEW_OP(op_view_select);

@@ -63,7 +63,7 @@ OP_FN(view_scattered)
     return ST_OK;
 }
 
-#define IN_PLACE(name, fn) {name, view_in_place, 0, &(const ViewOp){fn}, NULL}
+#define IN_PLACE(name, fn) {name, view_in_place, OP_BITS, &(const ViewOp){fn}, NULL}
 #define COPIED(name, fn) {name, view_copied, 0, &(const ViewOp){fn}, NULL}
 #define SCATTERED(name, fn) {name, view_scattered, 0, &(const ViewOp){fn}, NULL}
 
@@ -85,7 +85,8 @@ const OpBinding OPS_VIEW_COPY[] = {
     COPIED("aten::as_strided_copy", op_view_as_strided), COPIED("aten::_reshape_alias_copy", op_view_as_strided),
     COPIED("aten::view_as_real_copy", op_view_as_real), COPIED("aten::view_as_complex_copy", op_view_as_complex),
     COPIED("aten::alias_copy", op_view_alias), COPIED("aten::detach_copy", op_view_alias), COPIED("aten::lift_fresh_copy", op_view_alias),
-    COPIED("aten::_conj_copy", op_view_conj), SCATTERED("aten::select_scatter", op_view_select),
+    COPIED("aten::_conj_copy", op_view_conj), COPIED("aten::_neg_view_copy", op_view_neg),
+    SCATTERED("aten::select_scatter", op_view_select),
     SCATTERED("aten::slice_scatter", op_view_slice), SCATTERED("aten::diagonal_scatter", op_view_diagonal),
     SCATTERED("aten::as_strided_scatter", op_view_as_strided),
     {0},

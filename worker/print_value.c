@@ -2,7 +2,7 @@
 // tensors after §7.9, which is how C++ PyTorch prints them, quirks included.
 #include "io/base/buf.h"
 #include "kernels/copy.h"
-#include "worker/tensor.h"
+#include "worker/bits.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -181,6 +181,16 @@ static void print_doubles(Buf *out, const double *v, int ndim, const int64_t *si
 
 static void print_tensor(Buf *out, Tensor *t)
 {
+    if (t->bits) {
+        Tensor *resolved;
+        if (tensor_resolve(t->storage->lane, t, &resolved) != ST_OK) {
+            out->failed = true;
+            return;
+        }
+        print_tensor(out, resolved);
+        tensor_release(resolved);
+        return;
+    }
     int64_t n = tensor_numel(t);
     double *v = malloc(sizeof *v * (size_t)(n + 1));
     View to = {.data = v, .dtype = DT_F64, .layout = LAYOUT_STRIDED};

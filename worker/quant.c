@@ -244,12 +244,3 @@ Status tensor_quantise(Lane *lane, Tensor *t, DType dtype, Quant *q, Tensor **ou
         *out = made;
     return status;
 }
-
-// ---- results
-
-static Status dequantised(Lane *lane, Tensor *t, Tensor **out)
-{
-    return t->quant ? tensor_dequantise(lane, t, out) : ST_OK;
-}
-
-Status value_dequantise(Lane *lane, IValue *v) { return value_change_tensors(lane, v, dequantised); }

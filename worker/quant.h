@@ -47,7 +47,5 @@ Status tensor_quant_view(struct Lane *lane, Tensor *integers, DType dtype, Quant
 Status tensor_dequantise(struct Lane *lane, Tensor *t, Tensor **out);
 // A float tensor to integers; q is retained.
 Status tensor_quantise(struct Lane *lane, Tensor *t, DType dtype, Quant *q, Tensor **out);
-// Quantised tensors inside a result become float32: what a model gives to its caller.
-Status value_dequantise(struct Lane *lane, IValue *v);
 
 #endif

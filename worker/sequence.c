@@ -2,6 +2,8 @@
 // so a sequence that branches only loses its caches where the branches differ.
 #include "worker/sequence.h"
 
+#include "worker/bits.h"
+
 #include <stdlib.h>
 
 struct SequenceSites { Site sites[SEQUENCE_STEPS]; };
@@ -75,9 +77,12 @@ IValue sequence_step(Sequence *q, const char *name, int n, const IValue *args, i
         site_clear(s);
         *s = (Site){.op = op, .node = q->node, .arg_count = (uint8_t)n, .ret_count = (uint8_t)n_rets};
     }
+    OpFn fn = op->fn;
     q->status = prepare_args(q, op, n, args);
     if (q->status == ST_OK)
-        q->status = op->fn(q->lane, s, args, own);
+        q->status = bits_choose(s, args, (uint32_t)n, &fn);
+    if (q->status == ST_OK)
+        q->status = fn(q->lane, s, args, own);
     if (q->status != ST_OK)
         return value_none();
     for (int i = 0; i < n_rets; i++) {

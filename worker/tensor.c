@@ -4,6 +4,7 @@
 
 #include "kernels/copy.h"
 #include "worker/allocator.h"
+#include "worker/bits.h"
 #include "worker/lane.h"
 #include "worker/op.h"
 #include "worker/op_util.h"
@@ -83,6 +84,7 @@ static Status tensor_struct_take(Storage *s, size_t offset_bytes, Tensor **out)
     }
     t->head = (Counted){.refs = 1, .tag = TAG_TENSOR};
     t->requires_grad = t->is_constant = t->wrapped_number = false;
+    t->bits = 0;
     t->storage = s;
     t->offset = 0;
     t->quant = NULL;
@@ -183,6 +185,7 @@ Status tensor_view(Lane *lane, Tensor *base, int ndim, const int64_t *size, cons
     t->requires_grad = base->requires_grad;
     t->is_constant = base->is_constant;
     t->quant = quant_retain(base->quant);
+    t->bits = base->bits;
     t->view.dtype = base->view.dtype;
     t->view.ndim = (uint8_t)ndim;
     t->view.layout = LAYOUT_STRIDED;
@@ -225,7 +228,7 @@ static Status copy_contiguous(Lane *lane, Tensor *t, DType dtype, Tensor **out)
     TRY(tensor_make_plain(lane, t));
     Tensor *copy;
     TRY(tensor_new(lane, dtype, t->view.ndim, t->view.size, &copy));
-    Status status = copy_convert(&copy->view, &t->view);
+    Status status = t->bits ? tensor_copy_into(lane, copy, t) : copy_convert(&copy->view, &t->view);
     if (status != ST_OK) {
         tensor_release(copy);
         return status;
@@ -264,14 +267,16 @@ Status tensor_copy_into(Lane *lane, Tensor *dst, const Tensor *src)
     Tensor *from = (Tensor *)(uintptr_t)src; // changing its layout does not change its value
     TRY(tensor_make_plain(lane, from));
     tensor_retain(from);
-    if (overlap(dst, src)) {
+    if (src->bits || overlap(dst, src)) {
         Tensor *copy;
-        Status status = copy_contiguous(lane, from, (DType)from->view.dtype, &copy);
+        Status status = src->bits ? tensor_resolve(lane, from, &copy) : copy_contiguous(lane, from, (DType)from->view.dtype, &copy);
         tensor_release(from);
         TRY(status);
         from = copy;
     }
     Status status = copy_convert(&dst->view, &from->view);
+    if (status == ST_OK && dst->bits)
+        tensor_flip(dst);
     tensor_release(from);
     return status;
 }
@@ -313,7 +318,7 @@ Status tensor_to_dtype(Lane *lane, Tensor *t, DType dtype, Tensor **out)
     like.dtype = (uint8_t)dtype;
     dense_like(&like, &t->view);
     TRY(tensor_new_as(lane, &like, out));
-    Status status = copy_convert(&(*out)->view, &t->view);
+    Status status = t->bits ? tensor_copy_into(lane, *out, t) : copy_convert(&(*out)->view, &t->view);
     if (status != ST_OK)
         tensor_release(*out);
     return status;
@@ -325,9 +330,9 @@ Status tensor_item(Lane *lane, const Tensor *t, IValue *out)
     if (n != 1)
         return op_raise("a Tensor with %lld elements cannot be converted to Scalar", (long long)n);
     TRY(tensor_make_plain(lane, (Tensor *)(uintptr_t)t));
-    if (t->quant) {
+    if (t->quant || t->bits) {
         Tensor *number;
-        TRY(tensor_dequantise(lane, (Tensor *)(uintptr_t)t, &number));
+        TRY((t->quant ? tensor_dequantise : tensor_resolve)(lane, (Tensor *)(uintptr_t)t, &number));
         Status status = tensor_item(lane, number, out);
         tensor_release(number);
         return status;

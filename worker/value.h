@@ -52,6 +52,8 @@ typedef struct EnumObj EnumObj;
 typedef struct FutureObj FutureObj;
 typedef struct Quant Quant; // worker/quant.h
 
+enum { TENSOR_CONJ = 1, TENSOR_NEG = 2 }; // bits of a tensor
+
 typedef struct IValue {
     uint8_t tag;
     union {
@@ -98,6 +100,7 @@ struct Tensor {
     bool requires_grad;   // reported only
     bool is_constant;     // from the model file or folded: packed weights may be kept for it while its storage is shared
     bool wrapped_number;  // 0-dim constant that counts as a Python number in add/sub/mul/div (torchscript.md §7.2)
+    uint8_t bits;         // how its elements are to be read (worker/bits.h); copied by tensor_view
     Storage *storage;
     View view;            // view.data == storage->data + offset; kept in step by storage_make_writable
     int64_t offset;       // elements from the start of the storage

@@ -123,33 +123,6 @@ static Status storage_from_datum(Lane *lane, ValueMemo *memo, const DatumStorage
     return status;
 }
 
-// Lazy conjugation and negation are resolved here: no operator has to know of them.
-static Status resolve_bits(Lane *lane, const DatumTensor *d, Tensor **t)
-{
-    Tensor *copy;
-    TRY(tensor_new(lane, d->dtype, d->ndim, d->size, &copy));
-    Status status = tensor_copy_into(lane, copy, *t);
-    if (status != ST_OK) {
-        tensor_release(copy);
-        return status;
-    }
-    int64_t n = tensor_numel(copy);
-    bool conj = d->conj && dtype_is_complex(d->dtype);
-    size_t part = dtype_is_complex(d->dtype) ? dtype_size(d->dtype) / 2 : dtype_size(d->dtype);
-    // Only the sign bit of each part changes, whatever its width.
-    uint8_t *bytes = copy->view.data;
-    for (int64_t i = 0; i < n; i++) {
-        uint8_t *real = bytes + (size_t)i * dtype_size(d->dtype) + part - 1;
-        if (d->neg)
-            *real ^= 0x80;
-        if (dtype_is_complex(d->dtype) && conj != d->neg)
-            real[part] ^= 0x80;
-    }
-    tensor_release(*t);
-    *t = copy;
-    return ST_OK;
-}
-
 static Status tensor_from_datum(Lane *lane, ValueMemo *memo, const DatumTensor *d, IValue *out);
 
 static Status quant_from_datum(Lane *lane, ValueMemo *memo, const DatumQuantizer *d, Quant **out)
@@ -190,13 +163,7 @@ static Status tensor_from_datum(Lane *lane, ValueMemo *memo, const DatumTensor *
     TRY(storage_from_datum(lane, memo, d->storage, &s));
     Tensor *t;
     TRY(tensor_of_storage(lane, s, &v, d->offset, &t));
-    if (d->conj || d->neg) {
-        Status status = resolve_bits(lane, d, &t);
-        if (status != ST_OK) {
-            tensor_release(t);
-            return status;
-        }
-    }
+    t->bits = (uint8_t)((d->conj && dtype_is_complex(d->dtype) ? TENSOR_CONJ : 0) | (d->neg ? TENSOR_NEG : 0));
     if (d->quantizer) {
         Status status = quant_from_datum(lane, memo, d->quantizer, &t->quant);
         if (status != ST_OK) {
@@ -435,7 +402,8 @@ static Status tensor_to_datum(Arena *arena, Tensor *t, Datum **out)
     if (!d || !s || !*out || (v.ndim && (!sizes || !strides)))
         return ST_MEMORY;
     *s = (DatumStorage){.dtype = (DType)v.dtype, .device = STR("cpu"), .size = keep ? t->storage->size : bytes, .data = keep ? t->storage->data : copy};
-    *d = (DatumTensor){.storage = s, .dtype = (DType)v.dtype, .ndim = v.ndim, .size = sizes, .stride = strides, .offset = keep ? t->offset : 0, .requires_grad = t->requires_grad};
+    *d = (DatumTensor){.storage = s, .dtype = (DType)v.dtype, .ndim = v.ndim, .size = sizes, .stride = strides, .offset = keep ? t->offset : 0, .requires_grad = t->requires_grad,
+                         .conj = t->bits & TENSOR_CONJ, .neg = t->bits & TENSOR_NEG};
     (*out)->tensor = d;
     if (t->quant)
         TRY(quant_to_datum(arena, t->quant, &d->quantizer));
@@ -449,6 +417,7 @@ static Status tensor_to_datum(Arena *arena, Tensor *t, Datum **out)
     v.data = copy;
     TRY(tensor_borrow(t->storage->lane, &v, bytes, &target));
     target->storage->shared = false; // the copy is ours to fill
+    target->bits = t->bits;
     Status status = tensor_copy_into(t->storage->lane, target, t);
     tensor_release(target);
     return status;

@@ -76,8 +76,6 @@ CHANGED = {
 OUT_AT_FAULT = {"narrow_copy", "nn.functional.avg_pool3d", "fft.ihfftn", "fft.ihfft2"}
 # Differences that stay: they are counted as wrong, and do not make the exit code 1.
 KNOWN = {
-    "conj": "conjugates are copies: a write to one does not reach what it is the conjugate of",
-    "H": "as conj", "mH": "as conj",
     "matrix_exp": "of float16 and bfloat16 PyTorch gives NaN in places, tsbatch what float32 gives",
 }
 # Matrices of equal rows are singular: rounding decides what their factors and inverses are.

@@ -57,6 +57,7 @@ static Status own_tensors(Lane *lane, Copies *c, IValue *v, int depth)
         TRY(own_storage(lane, c, t->storage, &s));
         TRY(tensor_of_storage(lane, s, &t->view, t->offset, &own));
         own->requires_grad = t->requires_grad;
+        own->bits = t->bits;
         value_release(*v);
         *v = value_tensor_take(own);
     } else if (v->tag == TAG_LIST) {

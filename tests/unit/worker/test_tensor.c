@@ -1,5 +1,6 @@
 // Tensors: allocation, views, copy on write, conversions; the lane's allocator.
 #include "worker/allocator.h"
+#include "worker/bits.h"
 #include "worker/lane.h"
 #include "worker/tensor.h"
 
@@ -182,11 +183,72 @@ static void test_datum_round_trip(void **state)
     arena_free(&arena);
 }
 
+// A conjugate and its imaginary part: views with bits. Copies have none, and what is copied into one is stored through it.
+static void test_bits(void **state)
+{
+    (void)state;
+    Tensor *base, *conj, *imag, *copy, *same;
+    IValue number;
+    int64_t two[] = {2}, one[] = {1};
+    const float values[4] = {1, 2, 3, -4};
+    assert_int_equal(tensor_new(lane, DT_C64, 1, two, &base), ST_OK);
+    memcpy(base->view.data, values, sizeof values);
+    assert_int_equal(tensor_view(lane, base, 1, two, one, 0, &conj), ST_OK);
+    conj->bits = TENSOR_CONJ;
+    assert_int_equal(tensor_view(lane, conj, 0, NULL, NULL, 1, &imag), ST_OK); // views carry the bits on
+    assert_int_equal(imag->bits, TENSOR_CONJ);
+    assert_int_equal(tensor_item(lane, imag, &number), ST_OK);
+    assert_true(number.as.complex->re == 3 && number.as.complex->im == 4);
+    value_release(number);
+
+    assert_int_equal(tensor_contiguous(lane, conj, &same), ST_OK);
+    assert_ptr_equal(same, conj);
+    assert_int_equal(tensor_to_dtype(lane, conj, DT_C128, &copy), ST_OK);
+    const double *d = copy->view.data;
+    assert_true(copy->bits == 0 && d[0] == 1 && d[1] == -2 && d[2] == 3 && d[3] == 4);
+    assert_int_equal(tensor_copy_into(lane, base, conj), ST_OK); // the same memory
+    const float *f = base->view.data;
+    assert_true(f[0] == 1 && f[1] == -2 && f[2] == 3 && f[3] == 4);
+    tensor_release(copy);
+    tensor_release(same);
+
+    // Through the archive's form and back.
+    Arena arena = {0};
+    Datum *datum;
+    ValueMemo *memo = NULL;
+    assert_int_equal(value_to_datum(&arena, value_tensor_take(conj), &datum), ST_OK);
+    assert_true(datum->tensor->conj && !datum->tensor->neg);
+    assert_int_equal(value_from_datum(lane, &memo, datum, NULL, &number), ST_OK);
+    assert_int_equal(number.as.tensor->bits, TENSOR_CONJ);
+    assert_memory_equal(number.as.tensor->view.data, base->view.data, sizeof values);
+    value_release(number);
+    value_memo_free(memo);
+    arena_free(&arena);
+    tensor_release(imag);
+    tensor_release(conj);
+    tensor_release(base);
+}
+
+static void test_flip(void **state)
+{
+    (void)state;
+    Tensor *t;
+    int64_t size[] = {2, 2}, stride[] = {0, 1};
+    assert_int_equal(tensor_new(lane, DT_U8, 2, size, &t), ST_OK);
+    memcpy(t->view.data, (const uint8_t[]){1, 200, 7, 7}, 4);
+    memcpy(t->view.stride, stride, sizeof stride);
+    t->bits = TENSOR_NEG;
+    tensor_flip(t); // each element once, however often it is shown
+    assert_memory_equal(t->view.data, ((const uint8_t[]){255, 56, 7, 7}), 4);
+    tensor_release(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_allocator_reuses_and_aligns), cmocka_unit_test(test_bad_sizes),  cmocka_unit_test(test_views_alias),
         cmocka_unit_test(test_copy_on_write),               cmocka_unit_test(test_conversions), cmocka_unit_test(test_datum_round_trip),
+        cmocka_unit_test(test_bits),                        cmocka_unit_test(test_flip),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
