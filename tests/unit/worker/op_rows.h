@@ -6,8 +6,9 @@
 //   1  2.5  nan  1+2j  True  None  'text'  cpu  [1, 2]  ('a', 1)  {'k': 2}   values; a number with a point is a float
 //   f32[3,4]              a tensor counting 0, 1, 2, …  (complex ones count 0, 1-1j, 2-2j, …)
 //   f32[2]{1.5, -2}       a tensor of these numbers (1+2j, 2j: complex);  f32[3,4].t  with its dimensions reversed
+//   c64[2].c  f32[2].n    a conjugate, a negative view of one
 //   qu8[2]{130, 7}@0.5,128  a quantised one of these integers: scale, zero point
-// Results: tensors as dtype[sizes](strides)+offset {elements}; several results are joined by " | "; an error is "! text",
+// Results: tensors as dtype[sizes](strides)+offset {elements}, after the offset conj or neg for such views; several results are joined by " | "; an error is "! text",
 // of which the message must hold the text. "~" in front of a result: numbers may differ by 1e-6 of their size.
 // With "&" in front, argument 0 is shown after the call instead of the results.
 #ifndef TSB_TESTS_OP_ROWS_H
@@ -105,6 +106,10 @@ static Tensor *row_tensor(Lane *lane, const char **at, DType dtype)
             t->view.size[n - 1 - d] = s;
             t->view.stride[n - 1 - d] = p;
         }
+    if (row_take(at, ".c"))
+        t->bits ^= TENSOR_CONJ;
+    if (row_take(at, ".n"))
+        t->bits ^= TENSOR_NEG;
     return t;
 }
 
@@ -217,14 +222,16 @@ static void row_show_tensor(Lane *lane, Buf *out, Tensor *t)
         buf_printf(out, "+%lld", (long long)t->offset);
     Tensor *wide;
     assert_int_equal(tensor_new(lane, DT_C128, v->ndim, v->size, &wide), ST_OK);
-    assert_int_equal(copy_convert(&wide->view, v), ST_OK);
+    assert_int_equal(tensor_copy_into(lane, wide, t), ST_OK);
+    buf_z(out, t->bits & TENSOR_CONJ ? "conj" : "");
+    buf_z(out, t->bits & TENSOR_NEG ? "neg" : "");
     bool is_complex = dtype_is_complex(tensor_dtype(t)), wide_print = tensor_dtype(t) == DT_F64 || tensor_dtype(t) == DT_C128;
     buf_z(out, " {");
     for (int64_t i = 0, n = tensor_numel(t); i < n; i++) {
         double *z = (double *)wide->view.data + 2 * i;
         z[0] = isnan(z[0]) ? NAN : z[0]; // its sign has no meaning
         buf_z(out, i ? ", " : "");
-        if (tensor_dtype(t) == DT_I64 && view_is_contiguous(v))
+        if (tensor_dtype(t) == DT_I64 && view_is_contiguous(v) && !t->bits)
             buf_printf(out, "%lld", (long long)((const int64_t *)v->data)[i]);
         else
             buf_printf(out, wide_print ? "%.17g" : "%.9g", z[0]);

@@ -165,7 +165,7 @@ static const OpRow product_rows[] = {
     {"aten::_addmm_activation; f32[1,2]{1, -9}; f32[1,1]{1}; f32[1,2]{2, 3}; 1; 1; False", "f32[1, 2](2, 1) {3, 0}"},
     {"aten::_compute_linear_combination; f32[2,1,2]; f32[1,2]{1, 2}", "f32[1, 1, 2](2, 2, 1) {4, 7}"},
     {"aten::_linalg_check_errors; i32[2]{0, 3}; 'linalg.inv'; False", "! linalg.inv: (Batch element 1): The diagonal element 3 is zero"},
-    {"aten::_neg_view; c64[2]", "c64[2](1) {-0+0j, -1+1j}"},
+    {"aten::_neg_view; c64[2]", "c64[2](1)neg {-0+0j, -1+1j}"},
     {"aten::trapezoid.dx; f32[2,3]; 2; 1", "f32[2](1) {4, 16}"},
     {"aten::trapezoid.x; f32[3]; f32[3]{0, 1, 3}; -1", "f32[]() {3.5}"},
     {"aten::trapezoid.x; f32[3]; f32[2]; -1", "! trapezoid: There must be one `x` value for each sample point"},
