@@ -182,10 +182,6 @@ static int64_t lcm(int64_t a, int64_t b)
     BINARY(T, T, S, sub, (U)x - (U)y)                                                                                  \
     BINARY(T, T, S, mul, (uint64_t)x *(uint64_t)y)                                                                     \
     BINARY(T, T, S, add_alpha, (uint64_t)x + (uint64_t)p->i[0] * (uint64_t)y)                                          \
-    BINARY(T, T, S, div_floor, floor_div(x, y, p))                                                                     \
-    BINARY(T, T, S, div_trunc, trunc_div(x, y, p))                                                                     \
-    BINARY(T, T, S, remainder, modulo(x, y, true, p))                                                                  \
-    BINARY(T, T, S, fmod, modulo(x, y, false, p))                                                                      \
     BINARY(T, T, S, pow, power(x, y))                                                                                  \
     BINARY(T, T, S, maximum, x > y ? x : y)                                                                            \
     BINARY(T, T, S, minimum, x < y ? x : y)                                                                            \
@@ -221,8 +217,8 @@ static int64_t lcm(int64_t a, int64_t b)
         [PW_ISNAN] = S##_no, [PW_ISINF] = S##_no, [PW_ISFINITE] = S##_yes, [PW_ISPOSINF] = S##_no,                     \
         [PW_ISNEGINF] = S##_no, [PW_SIGNBIT] = S##_signbit, [PW_LOGICAL_NOT] = S##_logical_not,                        \
         [PW_BITWISE_NOT] = S##_bitwise_not, [PW_ADD] = S##_add, [PW_SUB] = S##_sub, [PW_MUL] = S##_mul,                \
-        [PW_ADD_ALPHA] = S##_add_alpha, [PW_DIV_FLOOR] = S##_div_floor, [PW_DIV_TRUNC] = S##_div_trunc,                \
-        [PW_REMAINDER] = S##_remainder, [PW_FMOD] = S##_fmod, [PW_POW] = S##_pow, [PW_MAXIMUM] = S##_maximum,          \
+        [PW_ADD_ALPHA] = S##_add_alpha, [PW_DIV_FLOOR] = pw_##S##_div_floor, [PW_DIV_TRUNC] = pw_##S##_div_trunc,                \
+        [PW_REMAINDER] = pw_##S##_remainder, [PW_FMOD] = pw_##S##_fmod, [PW_POW] = S##_pow, [PW_MAXIMUM] = S##_maximum,          \
         [PW_MINIMUM] = S##_minimum, [PW_FMAX] = S##_maximum, [PW_FMIN] = S##_minimum, COMPARE_TABLE(S),                \
         [PW_BITWISE_AND] = S##_bitwise_and, [PW_BITWISE_OR] = S##_bitwise_or, [PW_BITWISE_XOR] = S##_bitwise_xor,      \
         [PW_SHIFT_LEFT] = S##_shift_left, [PW_SHIFT_RIGHT] = S##_shift_right, [PW_GCD] = S##_gcd, [PW_LCM] = S##_lcm,  \
@@ -240,6 +236,10 @@ INTEGER_LOOPS(int8_t, uint8_t, i8)
 INTEGER_LOOPS(int16_t, uint16_t, i16)
 INTEGER_LOOPS(int32_t, uint32_t, i32)
 INTEGER_LOOPS(int64_t, uint64_t, i64)
+BINARY(int64_t, int64_t, pw_i64, div_floor, floor_div(x, y, p))
+BINARY(int64_t, int64_t, pw_i64, div_trunc, trunc_div(x, y, p))
+BINARY(int64_t, int64_t, pw_i64, remainder, modulo(x, y, true, p))
+BINARY(int64_t, int64_t, pw_i64, fmod, modulo(x, y, false, p))
 
 const PwLoop PW_LOOPS_U8[PW_COUNT] = INTEGER_TABLE(u8);
 const PwLoop PW_LOOPS_I8[PW_COUNT] = INTEGER_TABLE(i8);
