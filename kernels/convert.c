@@ -39,6 +39,8 @@ ROW(copy_16, Complex128, Complex128, x)
 ROW(f32_f64, float, double, (double)x)
 ROW(f64_f32, double, float, (float)x)
 ROW(u8_f32, uint8_t, float, (float)x)
+ROW(i8_f32, int8_t, float, (float)x)
+ROW(i16_f32, int16_t, float, (float)x)
 ROW(bool_f32, uint8_t, float, (float)(x != 0))
 ROW(i32_f32, int32_t, float, (float)x)
 ROW(i64_f32, int64_t, float, (float)x)
@@ -48,7 +50,7 @@ ROW(u8_i64, uint8_t, int64_t, (int64_t)x)
 ROW(bool_i64, uint8_t, int64_t, (int64_t)(x != 0))
 ROW(i64_bool, int64_t, uint8_t, (uint8_t)(x != 0))
 ROW(f32_bool, float, uint8_t, (uint8_t)(x != 0))
-ROW(f32_i64, float, int64_t, int64_from_double(x))
+ROW(f32_i64_strided, float, int64_t, int64_from_double(x))
 ROW(f32_i32, float, int32_t, int32_from_double(x))
 ROW(f32_u8_strided, float, uint8_t, (uint8_t)int64_from_double(x))
 ROW(f32_bf16_strided, float, uint16_t, bf16_from_float(x))
@@ -70,11 +72,13 @@ ROW(f16_f32_strided, uint16_t, float, f16_to_float(x))
 #define LOOP_f32_bf16 f32_to_bf16
 #define LOOP_bf16_f32 bf16_to_f32
 #define LOOP_f32_u8 f32_to_u8
+#define LOOP_f32_i64 f32_to_i64
 VECTOR_ROW(f32_f16, float, uint16_t)
 VECTOR_ROW(f16_f32, uint16_t, float)
 VECTOR_ROW(f32_bf16, float, uint16_t)
 VECTOR_ROW(bf16_f32, uint16_t, float)
 VECTOR_ROW(f32_u8, float, uint8_t)
+VECTOR_ROW(f32_i64, float, int64_t)
 
 // Between the two half types, through float32.
 #define HALF_ROW(name, to_float, from_float)                                                                           \
@@ -148,6 +152,7 @@ static const Pair DIRECT[] = {
     {DT_F32, DT_I64, f32_i64},   {DT_F32, DT_I32, f32_i32},   {DT_F32, DT_U8, f32_u8},     {DT_F32, DT_BF16, f32_bf16},
     {DT_BF16, DT_F32, bf16_f32}, {DT_F32, DT_F16, f32_f16},   {DT_F16, DT_F32, f16_f32},
     {DT_F16, DT_BF16, f16_bf16}, {DT_BF16, DT_F16, bf16_f16},
+    {DT_I8, DT_F32, i8_f32},     {DT_I16, DT_F32, i16_f32},
 };
 
 // Indexed by DType code.

@@ -140,8 +140,12 @@ static void pw_row(void *ctx, char **data, const int64_t *stride, int64_t n)
         int64_t m = n - at < BLOCK ? n - at : BLOCK;
         const void *in[PW_MAX_INPUTS];
         unsigned scalars = 0;
-        for (int k = 1; k <= p->inputs; k++)
-            in[k - 1] = block_input(p, k, data[k] + at * stride[k], stride[k], m, blocks[k], p->inputs == 2 && scalars == 0, &scalars);
+        for (int k = 1; k <= p->inputs; k++) {
+            if (at && stride[k] == 0 && p->inputs != 2) // the block of before is full of this number
+                in[k - 1] = blocks[k];
+            else
+                in[k - 1] = block_input(p, k, data[k] + at * stride[k], stride[k], m, blocks[k], p->inputs == 2 && scalars == 0, &scalars);
+        }
         char *out = data[0] + at * stride[0];
         if (!p->convert[0] && (stride[0] == p->sizes[0] || m == 1)) {
             p->loop(out, in, m, scalars, c->params);

@@ -17,6 +17,7 @@ typedef struct VecTable {
     void (*f32_to_bf16)(uint16_t *dst, const float *src, int64_t n);
     void (*bf16_to_f32)(float *dst, const uint16_t *src, int64_t n);
     void (*f32_to_u8)(uint8_t *dst, const float *src, int64_t n);
+    void (*f32_to_i64)(int64_t *dst, const float *src, int64_t n);
 } VecTable;
 
 extern const VecTable vec_table_base;

@@ -57,24 +57,28 @@ static void bf16_to_f32(float *restrict dst, const uint16_t *restrict src, int64
     }
 }
 
-// As through int64: numbers beyond its range are 0, the others keep their low 8 bits.
-static void f32_to_u8(uint8_t *restrict dst, const float *restrict src, int64_t n)
-{
-    enum { BLOCK = 64 };
-    for (int64_t at = 0; at < n; at += BLOCK) {
-        int64_t m = n - at < BLOCK ? n - at : BLOCK;
-        int32_t outside = 0;
-        for (int64_t i = 0; i < m; i++)
-            outside |= !((src[at + i] > -2147483648.0f) & (src[at + i] < 2147483648.0f));
-        if (!outside) {
-            for (int64_t i = 0; i < m; i++)
-                dst[at + i] = (uint8_t)(int32_t)src[at + i];
-            continue;
-        }
-        for (int64_t i = 0; i < m; i++)
-            dst[at + i] = (uint8_t)int64_from_double((double)src[at + i]);
+// As through int64, and to int64: through int32, for which there are vector instructions everywhere, where it holds the
+// numbers of a block. To uint8, numbers beyond int64 are 0, the others keep their low 8 bits.
+#define FROM_F32(name, DST)                                                                                            \
+    static void name(DST *restrict dst, const float *restrict src, int64_t n)                                          \
+    {                                                                                                                  \
+        enum { BLOCK = 64 };                                                                                           \
+        for (int64_t at = 0; at < n; at += BLOCK) {                                                                    \
+            int64_t m = n - at < BLOCK ? n - at : BLOCK;                                                               \
+            int32_t outside = 0;                                                                                       \
+            for (int64_t i = 0; i < m; i++)                                                                            \
+                outside |= !((src[at + i] > -2147483648.0f) & (src[at + i] < 2147483648.0f));                          \
+            if (!outside) {                                                                                            \
+                for (int64_t i = 0; i < m; i++)                                                                        \
+                    dst[at + i] = (DST)(int32_t)src[at + i];                                                           \
+                continue;                                                                                              \
+            }                                                                                                          \
+            for (int64_t i = 0; i < m; i++)                                                                            \
+                dst[at + i] = (DST)int64_from_double((double)src[at + i]);                                             \
+        }                                                                                                              \
     }
-}
+FROM_F32(f32_to_u8, uint8_t)
+FROM_F32(f32_to_i64, int64_t)
 
 #define ROW(op, name) [PW_##op] = VEC_NAME(f32_##name),
 #define ROW64(op, name) [PW_##op] = VEC_NAME(f64_##name),
@@ -94,4 +98,5 @@ const VecTable VEC_NAME(vec_table) = {
     .f32_to_bf16 = f32_to_bf16,
     .bf16_to_f32 = bf16_to_f32,
     .f32_to_u8 = f32_to_u8,
+    .f32_to_i64 = f32_to_i64,
 };
