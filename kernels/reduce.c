@@ -20,7 +20,7 @@ typedef struct Reduction {
     ReduceOp op;
     double number;         // correction or p
     const ReduceLoops *loops;
-    DType type;            // elements the loops see: F32, F64 or I64
+    DType from, type;      // elements of the operand; those the loops see: F32, F64 or I64
     bool integer;          // accumulators are int64
     Iter kept, reduced;    // operands: in, out0, out1; and in
     Converter load, store[2];
@@ -64,6 +64,10 @@ static void row_pass(void *ctx, char **data, const int64_t *stride, int64_t n)
         p->at += n;
         return;
     }
+    if (r->integer && (p->step == STEP_MAX || p->step == STEP_MIN) && stride[0] == (int64_t)dtype_size(r->from) && reduce_extreme(r->from, p->step, data[0], n, &p->s->value.i[0])) {
+        p->at += n;
+        return;
+    }
     _Alignas(16) char block[GATHER * 8];
     for (int64_t from = 0; from < n; from += GATHER) {
         int64_t m = n - from < GATHER ? n - from : GATHER;
@@ -80,20 +84,38 @@ typedef struct ColumnPass {
     int64_t at, m, stride; // columns of this block, bytes between them
 } ColumnPass;
 
+// Some rows in float, then those into the accumulators.
+static void float_columns(ColumnPass *p, const char *data, int64_t stride, int64_t n, bool in_place)
+{
+    const Reduction *r = p->r;
+    _Alignas(64) float some[REDUCE_COLUMNS], block[REDUCE_COLUMNS];
+    PwLoop join = vec_table()->f32[p->step == STEP_SUM ? PW_ADD : p->step == STEP_MAX ? PW_MAXIMUM : PW_MINIMUM];
+    int64_t most = p->step == STEP_SUM ? REDUCE_SHORT : n;
+    for (int64_t from = 0; from < n; from += most) {
+        int64_t end = n - from < most ? n : from + most;
+        for (int64_t i = from; i < end; i++) {
+            const void *x = data + i * stride;
+            float *to = i == from ? some : block;
+            if (!in_place)
+                convert_row(&r->load, (char *)to, r->element, x, p->stride, p->m);
+            else if (i == from)
+                memcpy(some, x, (size_t)p->m * sizeof *some);
+            if (i > from)
+                join(some, (const void *[]){in_place ? x : block, some}, p->m, 0, NULL);
+        }
+        r->loops->columns(p->step, p->s, some, p->m, p->at, r->number);
+        p->at += end - from;
+    }
+}
+
 static void column_pass(void *ctx, char **data, const int64_t *stride, int64_t n)
 {
     ColumnPass *p = ctx;
     const Reduction *r = p->r;
-    _Alignas(16) char block[REDUCE_COLUMNS * 8];
+    _Alignas(64) char block[REDUCE_COLUMNS * 8];
     bool in_place = r->direct && (p->stride == r->element || p->m == 1);
-    if (in_place && r->type == DT_F32 && n > 2 && (p->step == STEP_MAX || p->step == STEP_MIN)) { // in float, then into the accumulators
-        float *best = (float *)block;
-        int op = p->step == STEP_MAX ? PW_MAXIMUM : PW_MINIMUM;
-        memcpy(best, data[0], (size_t)p->m * sizeof *best);
-        for (int64_t i = 1; i < n; i++)
-            vec_table()->f32[op](best, (const void *[]){data[0] + i * stride[0], best}, p->m, 0, NULL);
-        r->loops->columns(p->step, p->s, best, p->m, p->at, r->number);
-        p->at += n;
+    if (r->type == DT_F32 && n > 2 && (p->step == STEP_MAX || p->step == STEP_MIN || p->step == STEP_SUM)) {
+        float_columns(p, data[0], stride[0], n, in_place);
         return;
     }
     for (int64_t i = 0; i < n; i++) {
@@ -216,6 +238,7 @@ static Status plan_types(Reduction *r, const View *in, const View *const out[2])
         r->type = t == DT_F64 ? DT_F64 : DT_F32;
     else
         r->type = needs_float(r->op) || (out[0] && dtype_is_floating((DType)out[0]->dtype)) ? DT_F64 : DT_I64;
+    r->from = t;
     r->integer = r->type == DT_I64;
     r->loops = reduce_loops(r->type);
     r->direct = t == r->type;

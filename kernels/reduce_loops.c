@@ -1,5 +1,6 @@
-// Accumulating loops of the reductions. A row is folded into 16 independent lanes, whose number does not depend on the
-// instruction set, so that results do not either. float sums run in float for at most 512 elements, then in double.
+// Accumulating loops of the reductions. A row is folded into 16 (a long one: 64) independent lanes, whose number does not
+// depend on the instruction set, so that results do not either. float sums run in float for at most REDUCE_SHORT elements of a lane,
+// then in double.
 #include "kernels/reduce_loops.h"
 
 #include "kernels/cpu/vec.h"
@@ -8,7 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { LANES = 16, SHORT_SUM = 512 };
+enum { LANES = 16, SHORT_SUM = 4 * LANES * REDUCE_SHORT, EXP_BLOCK = 512 };
 
 // Folds row x into lanes of type L with `step` (from `lane` and element `v`), then the lanes into `result` with `merge`
 // (from `result` and `lane`).
@@ -29,12 +30,25 @@ enum { LANES = 16, SHORT_SUM = 512 };
         int64_t i = 0;                                                                                                 \
         for (int k = 0; k < LANES; k++)                                                                                \
             lanes[k] = (start);                                                                                        \
-        for (; i + LANES <= n; i += LANES)                                                                             \
-            for (int k = 0; k < LANES; k++) {                                                                          \
-                T v = x[i + k];                                                                                        \
-                L lane = lanes[k];                                                                                     \
-                lanes[k] = (step);                                                                                     \
+        if (n >= 4 * LANES) { /* four chains of steps that do not wait for each other */                               \
+            L second[LANES], third[LANES], fourth[LANES];                                                              \
+            for (int k = 0; k < LANES; k++)                                                                            \
+                second[k] = third[k] = fourth[k] = lanes[k];                                                           \
+            for (; i + 4 * LANES <= n; i += 4 * LANES) {                                                               \
+                FOLD_STEP(T, L, lanes, x + i, step);                                                                   \
+                FOLD_STEP(T, L, second, x + i + LANES, step);                                                          \
+                FOLD_STEP(T, L, third, x + i + 2 * LANES, step);                                                       \
+                FOLD_STEP(T, L, fourth, x + i + 3 * LANES, step);                                                      \
             }                                                                                                          \
+            for (int k = 0; k < LANES; k++)                                                                            \
+                lanes[k] = FOLD_PAIR(L, result, lanes[k], third[k], merge);                                            \
+            for (int k = 0; k < LANES; k++)                                                                            \
+                second[k] = FOLD_PAIR(L, result, second[k], fourth[k], merge);                                         \
+            for (int k = 0; k < LANES; k++)                                                                            \
+                lanes[k] = FOLD_PAIR(L, result, lanes[k], second[k], merge);                                           \
+        }                                                                                                              \
+        for (; i + LANES <= n; i += LANES)                                                                             \
+            FOLD_STEP(T, L, lanes, x + i, step);                                                                       \
         for (; i < n; i++) {                                                                                           \
             T v = x[i];                                                                                                \
             L lane = lanes[0];                                                                                         \
@@ -46,6 +60,13 @@ enum { LANES = 16, SHORT_SUM = 512 };
         L lane = lanes[0];                                                                                             \
         result = (merge);                                                                                              \
     } while (0)
+
+#define FOLD_STEP(T, L, lanes, elements, step)                                                                         \
+    for (int k = 0; k < LANES; k++) {                                                                                  \
+        T v = (elements)[k];                                                                                           \
+        L lane = lanes[k];                                                                                             \
+        lanes[k] = (step);                                                                                             \
+    }
 
 #define FOLD_PAIR(L, result, a, b, merge)                                                                              \
     ({                                                                                                                 \
@@ -197,9 +218,9 @@ enum { LANES = 16, SHORT_SUM = 512 };
 // exp in blocks by the elementwise loops, then summed.
 static void f32_exp_sum(const float *all, int64_t total, double center, double *sum)
 {
-    float x[SHORT_SUM];
-    for (int64_t from = 0; from < total; from += SHORT_SUM) {
-        int64_t n = total - from < SHORT_SUM ? total - from : SHORT_SUM;
+    float x[EXP_BLOCK];
+    for (int64_t from = 0; from < total; from += EXP_BLOCK) {
+        int64_t n = total - from < EXP_BLOCK ? total - from : EXP_BLOCK;
         const void *in[] = {x};
         double acc = 0;
         for (int64_t i = 0; i < n; i++)
@@ -211,9 +232,9 @@ static void f32_exp_sum(const float *all, int64_t total, double center, double *
 }
 static void f64_exp_sum(const double *all, int64_t total, double center, double *sum)
 {
-    double x[SHORT_SUM];
-    for (int64_t from = 0; from < total; from += SHORT_SUM) {
-        int64_t n = total - from < SHORT_SUM ? total - from : SHORT_SUM;
+    double x[EXP_BLOCK];
+    for (int64_t from = 0; from < total; from += EXP_BLOCK) {
+        int64_t n = total - from < EXP_BLOCK ? total - from : EXP_BLOCK;
         const void *in[] = {x};
         double acc = 0;
         for (int64_t i = 0; i < n; i++)
@@ -264,4 +285,37 @@ const ReduceLoops *reduce_loops(DType type)
     static const ReduceLoops f32[ISA_COUNT] = TABLE(f32), f64[ISA_COUNT] = TABLE(f64), i64[ISA_COUNT] = TABLE(i64);
     Isa isa = kernel_isa();
     return type == DT_F32 ? &f32[isa] : type == DT_F64 ? &f64[isa] : &i64[isa];
+}
+
+#define EXTREMES(T)                                                                                                    \
+    ISA_INLINE void extreme_##T##_body(ReduceStep step, const T *x, int64_t n, int64_t *acc)                           \
+    {                                                                                                                  \
+        T best = x[0];                                                                                                 \
+        if (step == STEP_MAX) {                                                                                        \
+            for (int64_t i = 1; i < n; i++)                                                                            \
+                best = x[i] > best ? x[i] : best;                                                                      \
+            *acc = best > *acc ? best : *acc;                                                                          \
+        } else {                                                                                                       \
+            for (int64_t i = 1; i < n; i++)                                                                            \
+                best = x[i] < best ? x[i] : best;                                                                      \
+            *acc = best < *acc ? best : *acc;                                                                          \
+        }                                                                                                              \
+    }                                                                                                                  \
+    ISA_VARIANTS(extreme_##T, (ReduceStep step, const T *x, int64_t n, int64_t *acc), (step, x, n, acc))
+EXTREMES(uint8_t)
+EXTREMES(int8_t)
+EXTREMES(int16_t)
+EXTREMES(int32_t)
+
+bool reduce_extreme(DType type, ReduceStep step, const void *x, int64_t n, int64_t *acc)
+{
+    if (n <= 0)
+        return n == 0;
+    switch (type) {
+    case DT_U8: extreme_uint8_t(step, x, n, acc); return true;
+    case DT_I8: extreme_int8_t(step, x, n, acc); return true;
+    case DT_I16: extreme_int16_t(step, x, n, acc); return true;
+    case DT_I32: extreme_int32_t(step, x, n, acc); return true;
+    default: return false;
+    }
 }

@@ -4,7 +4,7 @@
 
 #include "kernels/reduce.h"
 
-enum { REDUCE_COLUMNS = 128 };
+enum { REDUCE_COLUMNS = 512, REDUCE_SHORT = 32 }; // the most accumulators at once; float numbers added before a double takes them
 
 // An accumulator: `value` is a double for floating point, an int64 for integers; `at`: position of the value (ARG…).
 typedef struct ReduceState {
@@ -30,5 +30,7 @@ typedef struct ReduceLoops {
 
 // For elements of type F32, F64 or I64.
 const ReduceLoops *reduce_loops(DType type);
+// STEP_MAX or STEP_MIN of n contiguous integers narrower than int64 as they are, into *acc. False for other types.
+bool reduce_extreme(DType type, ReduceStep step, const void *x, int64_t n, int64_t *acc);
 
 #endif

@@ -502,8 +502,18 @@ TEST(logical_not, x == 0)
 #define EXTREME(name, cmp)                                                                                             \
     static T FN(name)(const T *x, int64_t n, T first)                                                                  \
     {                                                                                                                  \
-        V best = splat(first);                                                                                         \
+        V best = splat(first), second = best, third = best, fourth = best; /* a comparison's result takes a while */   \
         int64_t i = 0;                                                                                                 \
+        for (; i + 4 * W <= n; i += 4 * W) {                                                                           \
+            V v = load(x + i), w = load(x + i + W), y = load(x + i + 2 * W), z = load(x + i + 3 * W);                  \
+            best = select((v cmp best) | vnan(v), v, best);                                                            \
+            second = select((w cmp second) | vnan(w), w, second);                                                      \
+            third = select((y cmp third) | vnan(y), y, third);                                                         \
+            fourth = select((z cmp fourth) | vnan(z), z, fourth);                                                      \
+        }                                                                                                              \
+        best = select((second cmp best) | vnan(second), second, best);                                                 \
+        third = select((fourth cmp third) | vnan(fourth), fourth, third);                                              \
+        best = select((third cmp best) | vnan(third), third, best);                                                    \
         for (; i + W <= n; i += W) {                                                                                   \
             V v = load(x + i);                                                                                         \
             best = select((v cmp best) | vnan(v), v, best);                                                            \
