@@ -1,5 +1,6 @@
 // Operator bindings: histc, histogram, histogramdd. Positions of elements are computed in the precision of the input, as
 // PyTorch computes them, because elements near the edges of bins depend on it.
+#include "kernels/isa.h"
 #include "worker/op_util.h"
 
 #include <math.h>
@@ -58,8 +59,41 @@ static int64_t bin_of(const Histogram *h, int d, double x)
     return at >= bins ? bins - 1 : at; // the last bin has its right edge, too
 }
 
+// Ones into bins of equal width, in T's precision: the bins of some elements (-1: none), then their counts.
+enum { EVEN_BLOCK = 256, EVEN_BINS = 1 << 24 }; // as many bins as a float counts exactly
+#define COUNT_EVENLY(T)                                                                                                \
+    ISA_INLINE void count_evenly_##T##_body(const Histogram *h, double *counts)                                        \
+    {                                                                                                                  \
+        const double *points = h->points->view.data;                                                                   \
+        T left = (T)h->left[0], right = (T)h->right[0], width = right - left, bins = (T)h->bins[0];                    \
+        int32_t bin[EVEN_BLOCK], last = (int32_t)h->bins[0] - 1;                                                       \
+        for (int64_t from = 0; from < h->n; from += EVEN_BLOCK) {                                                      \
+            int64_t n = h->n - from < EVEN_BLOCK ? h->n - from : EVEN_BLOCK;                                           \
+            for (int64_t i = 0; i < n; i++) {                                                                          \
+                T x = (T)points[from + i];                                                                             \
+                bool inside = (x >= left) & (x <= right);                                                              \
+                int32_t at = (int32_t)((inside ? x - left : 0) * bins / width);                                        \
+                bin[i] = inside ? at < last ? at : last : -1;                                                          \
+            }                                                                                                          \
+            for (int64_t i = 0; i < n; i++)                                                                            \
+                if (bin[i] >= 0)                                                                                       \
+                    counts[bin[i]]++;                                                                                  \
+        }                                                                                                              \
+    }                                                                                                                  \
+    ISA_VARIANTS(count_evenly_##T, (const Histogram *h, double *counts), (h, counts))
+COUNT_EVENLY(float)
+COUNT_EVENLY(double)
+
 static void fill_histogram(const Histogram *h, Tensor *counts)
 {
+    if (h->dims == 1 && h->even && !h->search && !h->weights && h->bins[0] <= EVEN_BINS && (h->dtype == DT_F32 || h->dtype == DT_F64)) {
+        double *count = counts->view.data;
+        (h->dtype == DT_F32 ? count_evenly_float : count_evenly_double)(h, count);
+        for (int64_t i = 0; i < h->bins[0]; i++)
+            if (h->dtype == DT_F32 && count[i] > 16777216)
+                count[i] = 16777216; // where a float plus 1 is the same float
+        return;
+    }
     for (int64_t i = 0; i < h->n; i++) {
         int64_t at = 0;
         for (int d = 0; d < h->dims && at >= 0; d++) {
@@ -109,16 +143,28 @@ static Status even_edges(Lane *lane, Histogram *h, int d)
 
 static Status data_range(Histogram *h, int d)
 {
-    double low = INFINITY, high = -INFINITY;
+    enum { LANES = 8 };
+    double low[LANES], high[LANES];
+    bool nan = false;
+    for (int k = 0; k < LANES; k++) {
+        low[k] = INFINITY;
+        high[k] = -INFINITY;
+    }
     for (int64_t i = 0; i < h->n; i++) {
         double x = number_at(h->points, i * h->dims + d);
-        if (x != x)
-            low = high = x;
-        low = x < low ? x : low;
-        high = x > high ? x : high;
+        int k = i % LANES;
+        nan |= x != x;
+        low[k] = x < low[k] ? x : low[k];
+        high[k] = x > high[k] ? x : high[k];
     }
-    h->left[d] = h->n ? low : 0;
-    h->right[d] = h->n ? high : 1;
+    for (int k = 1; k < LANES; k++) {
+        low[0] = low[k] < low[0] ? low[k] : low[0];
+        high[0] = high[k] > high[0] ? high[k] : high[0];
+    }
+    if (nan)
+        low[0] = high[0] = NAN;
+    h->left[d] = h->n ? low[0] : 0;
+    h->right[d] = h->n ? high[0] : 1;
     return ST_OK;
 }
 
