@@ -2,6 +2,8 @@
 // Single-threaded: lanes come before threads, and results must not depend on how many there are.
 #include "kernels/lapack.h"
 
+#include "kernels/cpu/small_lu.h"
+
 #include <complex.h>
 #include <dlfcn.h>
 #include <math.h>
@@ -292,6 +294,10 @@ Status lapack_getrf(DType t, int64_t m, int64_t n, void *a, int32_t *pivots, int
     INT(in, n);
     int lda = at_least_1(im);
     *info = 0;
+    if (!is_complex(t) && im <= SMALL_LU && in <= SMALL_LU) {
+        small_getrf(t, im, in, a, pivots, info);
+        return ST_OK;
+    }
     CALL(t, getrf, &im, &in, a, &lda, pivots, info)
     return ST_OK;
 }
@@ -301,6 +307,10 @@ Status lapack_getrs(DType t, BlasTrans trans, int64_t n, int64_t nrhs, const voi
     INT(in, n);
     INT(ir, nrhs);
     int ld = at_least_1(in), info = 0;
+    if (!is_complex(t) && in <= SMALL_LU) {
+        small_getrs(t, trans, in, ir, lu, pivots, b);
+        return ST_OK;
+    }
     CALL(t, getrs, &TRANS[trans], &in, &ir, lu, &ld, pivots, b, &ld, &info, 1)
     return ST_OK;
 }
