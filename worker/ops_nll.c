@@ -1,5 +1,6 @@
 // Operator bindings: losses that look up classes (negative log likelihood, cross entropy, margins) and connectionist
 // temporal classification. Sums are taken in double.
+#include "kernels/convert.h"
 #include "kernels/cpu/variants.h"
 #include "worker/op_util.h"
 #include "worker/ops_heavy.h"
@@ -45,7 +46,8 @@ typedef struct Nll {
     int64_t n, classes, inner, ignore, reduction;
     int out_ndim;                    // of the unreduced loss
     int64_t out_size[VIEW_MAX_DIMS];
-    Tensor *x, *target, *weight;     // double, int64, double
+    Tensor *x, *target, *weight;     // of the input's dtype, int64, double
+    Converter load;                  // of an element of x, to double: few of them are looked at
     double total_weight;
 } Nll;
 
@@ -88,7 +90,9 @@ static Status nll_shapes(Nll *c, const View *x, const View *t, const View *w, DT
 
 static Status nll_fill(Nll *c, double *out)
 {
-    const double *x = c->x->view.data, *weight = c->weight ? c->weight->view.data : NULL;
+    const char *x = c->x->view.data;
+    size_t item = dtype_size(tensor_dtype(c->x));
+    const double *weight = c->weight ? c->weight->view.data : NULL;
     const int64_t *target = c->target->view.data;
     double sum = 0;
     for (int64_t n = 0; n < c->n; n++)
@@ -98,8 +102,9 @@ static Status nll_fill(Nll *c, double *out)
             if (t != c->ignore) {
                 if (t < 0 || t >= c->classes)
                     return op_raise_class("IndexError", "Target %lld is out of bounds.", (long long)t);
-                double w = weight ? weight[t] : 1;
-                loss = -x[(n * c->classes + t) * c->inner + i] * w;
+                double w = weight ? weight[t] : 1, score;
+                convert_row(&c->load, (char *)&score, sizeof score, x + (size_t)((n * c->classes + t) * c->inner + i) * item, (int64_t)item, 1);
+                loss = -score * w;
                 c->total_weight += w;
             }
             if (c->reduction == REDUCTION_NONE)
@@ -119,7 +124,7 @@ static Status nll_call(Lane *lane, const IValue *args, Nll *c, Tensor **out)
     if (!dtype_is_floating(tensor_dtype(x)))
         return op_raise("\"nll_loss_out_frame\" not implemented for '%s'", dtype_torch_name(tensor_dtype(x)));
     TRY(nll_shapes(c, &x->view, &target->view, args[2].tag == TAG_TENSOR ? &args[2].as.tensor->view : NULL, tensor_dtype(target)));
-    Status s = operand(lane, args[0], DT_F64, &c->x);
+    Status s = converter_find(tensor_dtype(x), DT_F64, &c->load) ? tensor_contiguous(lane, x, &c->x) : op_raise("nll_loss: no numbers of type %s", dtype_torch_name(tensor_dtype(x)));
     if (s == ST_OK)
         s = operand(lane, args[1], DT_I64, &c->target);
     if (s == ST_OK)
