@@ -307,10 +307,19 @@ static Status op_weight_norm(Lane *lane, Site *site, const IValue *args, IValue 
 static Status op_cdist(Lane *lane, Site *site, const IValue *args, IValue *rets)
 {
     CdistParams p = {.p = arg_double(args[2])};
-    Tensor *in[2] = {arg_tensor(args[0]), arg_tensor(args[1])}, *out;
+    Tensor *in[2] = {NULL, NULL}, *out;
     if (p.p < 0)
         return op_raise("cdist only supports non-negative p values");
-    TRY(kernel_call(lane, site, &kernel_cdist, &p, sizeof p, in, 2, &out, 1));
+    // Each row is read many times.
+    Status s = tensor_contiguous(lane, arg_tensor(args[0]), &in[0]);
+    if (s == ST_OK)
+        s = tensor_contiguous(lane, arg_tensor(args[1]), &in[1]);
+    if (s == ST_OK)
+        s = kernel_call(lane, site, &kernel_cdist, &p, sizeof p, in, 2, &out, 1);
+    for (int i = 0; i < 2; i++)
+        if (in[i])
+            tensor_release(in[i]);
+    TRY(s);
     rets[0] = value_tensor_take(out);
     return ST_OK;
 }
