@@ -20,10 +20,12 @@ static bool vector_of(const View *in, int n_in, int i, DType t, int64_t n)
     return !operand_given(in, n_in, i) || (in[i].dtype == t && view_is_contiguous(&in[i]) && view_numel(&in[i]) == n);
 }
 
-static Status state_new(Kernel *k, const View *in, int n_in, WideNorm **out)
+// channels_last: that order will do, too: more rows of one element of each channel.
+static Status state_new(Kernel *k, const View *in, int n_in, bool channels_last, WideNorm **out)
 {
     const View *x = &in[0];
-    if (x->layout != LAYOUT_STRIDED || !view_is_contiguous(x) || view_numel(x) == 0)
+    bool last = channels_last && x->layout == LAYOUT_STRIDED && !view_is_contiguous(x) && view_is_channels_last(x);
+    if (x->layout != LAYOUT_STRIDED || (!view_is_contiguous(x) && !last) || view_numel(x) == 0)
         return ST_DECLINED;
     void *state;
     TRY(kernel_state_new(k, sizeof(WideNorm), &state));
@@ -35,6 +37,11 @@ static Status state_new(Kernel *k, const View *in, int n_in, WideNorm **out)
     s->channels = x->ndim > 1 ? x->size[1] : 1;
     s->spatial = view_numel(x) / (s->rows * s->channels);
     kernel_output(k, 0, s->type, x->ndim, x->size);
+    if (last) {
+        s->rows *= s->spatial;
+        s->spatial = 1;
+        memcpy(k->outputs[0].stride, x->stride, sizeof x->stride);
+    }
     return ST_OK;
 }
 
@@ -80,7 +87,15 @@ static Status state_new(Kernel *k, const View *in, int n_in, WideNorm **out)
     ISA_VARIANTS(channel_stats_##T, (const WideNorm *s, const T *x, double *mean, double *squares), (s, x, mean, squares)) \
     ISA_INLINE void scale_channels_##T##_body(const WideNorm *s, const T *x, T *y, const double *mean, const double *scale, const T *shift, int64_t step) \
     {                                                                                                                  \
-        for (int64_t r = 0; r < s->rows * s->channels; r++, x += s->spatial, y += s->spatial) {                        \
+        for (int64_t r = 0; s->spatial == 1 && !step && r < s->rows; r++, x += s->channels, y += s->channels)          \
+            ISA_INDEPENDENT                                                                                            \
+            for (int64_t c = 0; c < s->channels; c++)                                                                  \
+                y[c] = (T)(((double)x[c] - mean[c]) * scale[c]);                                                       \
+        for (int64_t r = 0; s->spatial == 1 && step && r < s->rows; r++, x += s->channels, y += s->channels)           \
+            ISA_INDEPENDENT                                                                                            \
+            for (int64_t c = 0; c < s->channels; c++)                                                                  \
+                y[c] = (T)(((double)x[c] - mean[c]) * scale[c] + (double)shift[c * step]);                             \
+        for (int64_t r = 0; s->spatial > 1 && r < s->rows * s->channels; r++, x += s->spatial, y += s->spatial) {                      \
             int64_t c = r % s->channels;                                                                               \
             double m = mean[c], a = scale[c], b = shift ? (double)shift[c * step] : 0;                                 \
             ISA_INDEPENDENT                                                                                            \
@@ -127,7 +142,7 @@ Status w_batch_norm_prepare(Kernel *k, const KernelContext *ctx, const void *par
     for (int i = 1; i < 5; i++)
         if (!(p->batch_stats && i > 2) && (operand_given(in, n_in, i) ? in[i].dtype != t || !channel_vector(&in[i]) : i > 2))
             return ST_DECLINED;
-    TRY(state_new(k, in, n_in, &s));
+    TRY(state_new(k, in, n_in, true, &s));
     s->eps = p->eps;
     s->stats = p->batch_stats;
     for (int i = 1; p->batch_stats && i < 4; i++)
@@ -175,7 +190,7 @@ Status w_layer_norm_prepare(Kernel *k, const KernelContext *ctx, const void *par
         count *= in[0].size[i];
     if (in[0].dtype != DT_F64 || count == 0 || !vector_of(in, n_in, 1, DT_F64, count) || !vector_of(in, n_in, 2, DT_F64, count))
         return ST_DECLINED;
-    TRY(state_new(k, in, n_in, &s));
+    TRY(state_new(k, in, n_in, false, &s));
     s->eps = p->eps;
     s->rms = p->rms;
     s->count = count;
@@ -224,7 +239,7 @@ Status w_group_norm_prepare(Kernel *k, const KernelContext *ctx, const void *par
     int64_t channels = in[0].size[1];
     if (in[0].dtype != DT_F64 || !vector_of(in, n_in, 1, DT_F64, channels) || !vector_of(in, n_in, 2, DT_F64, channels))
         return ST_DECLINED;
-    TRY(state_new(k, in, n_in, &s));
+    TRY(state_new(k, in, n_in, false, &s));
     s->eps = p->eps;
     s->groups = p->groups;
     kernel_output(k, 1, DT_F64, 2, (int64_t[]){s->rows, p->groups});
@@ -252,7 +267,7 @@ Status w_softmax_prepare(Kernel *k, const KernelContext *ctx, const void *params
     WideNorm *s;
     if (in[0].dtype != DT_F64 || in[0].ndim == 0)
         return ST_DECLINED;
-    TRY(state_new(k, in, n_in, &s));
+    TRY(state_new(k, in, n_in, false, &s));
     s->log = p->log;
     s->count = in[0].size[p->dim];
     s->spatial = 1;
