@@ -155,12 +155,13 @@ for t in "f", "d", "h", "b", "l", "i", "u":
     case("a.max()", t)
 for op in "mean", "prod", "min", "argmax", "std", "var", "norm", "amax", "amin", "all", "any", "nansum", "count_nonzero", "logsumexp", "median":
     case(f"a.{op}({'0' if op == 'logsumexp' else ''})", "f")
-for op in "sum", "mean", "amax", "argmax", "std", "prod", "norm", "logsumexp", "any":
+for op in "sum", "mean", "amax", "argmax", "std", "prod", "logsumexp", "any":
     for dim in 0, 1:
         case(f"a.{op}(dim={dim})", "fm")
 for dim in 0, 1:
     case(f"a.max({dim})[0]", "fm")
     case(f"a.sum({dim})", "lm")
+    case(f"torch.norm(a, 2, [{dim}])", "fm")
     case(f"a.sum({dim})", "hm")
     case(f"a.cumsum({dim})", "fm")
     case(f"a.cumprod({dim})", "fm")
@@ -258,6 +259,141 @@ case("torch.fft.rfft(a)", "f")
 case("torch.linalg.norm(a)", "f")
 case("torch.linalg.inv(a.reshape(-1, 4, 4))", "fm")
 case("torch.linalg.det(a.reshape(-1, 4, 4))", "fm")
+# products in other types and shapes; linear algebra in batches of small matrices, and of larger ones
+for t in "f", "d", "b":
+    case("torch.bmm(a.view(4, -1, a.size(1)), b.view(4, a.size(1), -1))", t + "m", t + "m")
+for t in "d", "b", "h":
+    case("torch.nn.functional.linear(a, b, c[0])", t + "m", t + "m", t + "r")
+case("torch.mm(a, b)", "bm", "bm")
+case("torch.mm(a, b)", "cm", "cm")
+case("torch.mm(a[:256, :256], b[:256, :256])", "lm", "lm")
+case("torch.mv(a, b[0])", "bm", "bm")
+case("torch.addmm(c, a, b)", "fm", "fm", "fr")
+case("torch.addmm(c, a, b.t())", "fm", "fm", "fm")
+case("torch.matmul(a.view(4, -1, a.size(1)), b)", "fm", "fm")
+case("torch.matmul(a.view(-1, 4, 4), b.view(-1, 4, 4))", "fm", "fm")
+case("torch.tensordot(a, b, dims=1)", "fm", "fm")
+case("torch.einsum('bij,bkj->bik', a.view(4, -1, a.size(1)), b.view(4, -1, a.size(1)))", "fm", "fm")
+case("torch.einsum('bij,bj->bi', a.view(4, -1, a.size(1)), b[:4])", "fm", "fm")
+case("torch.kron(a[:8], b[:8, :8])", "fm", "fm")
+case("torch.linalg.cross(a.view(-1, 4)[:, :3], b.view(-1, 4)[:, :3])", "fm", "fm")
+case("torch.cosine_similarity(a, b, 1)", "fm", "fm")
+case("torch.pairwise_distance(a, b)", "fm", "fm")
+case("torch.cdist(a[::2], b.t()[::2])", "fm", "fm")
+case("torch.cdist(a[:64], b[:64], 1.0)", "fm", "fm")
+case("torch.linalg.vector_norm(a, 3.0, 1)", "fm")
+case("torch.linalg.matrix_norm(a)", "fm")
+case("torch.triu(a)", "dm")
+case("torch.trace(a)", "fm")
+for n in 4, 16, 64:
+    batch = f"a.reshape(-1, min({n}, a.size(0)), min({n}, a.size(0)))"
+    few = f"{batch}[:64]"
+    positive = f"({few} @ {few}.transpose(-1, -2) + {n} * torch.eye({few}.size(-1)))"
+    for e in f"torch.linalg.inv({batch})", f"torch.linalg.det({batch})", f"torch.linalg.qr({batch})[0]", f"torch.linalg.svd({few})[1]", f"torch.linalg.eigh({positive})[1]", \
+            f"torch.linalg.eigvals({few})", f"torch.linalg.cholesky({positive})", f"torch.linalg.solve({batch}, b.reshape({batch}.size()))", f"torch.linalg.pinv({few})", \
+            f"torch.linalg.matrix_exp({few} * 0.1)", f"torch.linalg.lstsq({few}, b.reshape({batch}.size())[:64])[0]":
+        case(e, *(["fm", "fm"] if " b." in e else ["fm"]), name=f"{e.split('(')[0]} {n}x{n}")
+# more images, signals and networks
+for t in "f", "d", "b", "l":
+    few = "[:1, :16, :32, :32]" if t == "l" else ""  # no fast way for integers, here or there
+    case(f"torch.nn.functional.conv2d(a{few}, b{few.replace('32', '3')}, padding=1)", t + "n", t + "k")
+case("torch.nn.functional.conv2d(a, b, stride=2, dilation=2, padding=2)", "fn", "fk")
+case("torch.nn.functional.conv2d(a, b[:, :, :1, :1])", "fn", "fk")
+case("torch.nn.functional.conv2d(a.contiguous(memory_format=torch.channels_last), b, padding=1)", "fn", "fk")
+case("torch.nn.functional.conv1d(a.flatten(2), b.flatten(2)[:, :, :3], padding=1)", "fn", "fk")
+case("torch.nn.functional.conv_transpose1d(a.flatten(2), b.flatten(2)[:, :, :4], stride=2)", "fn", "fk")
+case("torch.nn.functional.conv3d(a.unsqueeze(2), b.unsqueeze(2), padding=[0, 1, 1])", "fn", "fk")
+case("torch.nn.functional.conv3d(a.view(a.size(0), -1, 4, a.size(2), a.size(3)), b.unsqueeze(2)[:, :a.size(1) // 4].repeat(1, 1, 3, 1, 1), padding=1)", "fn", "fk")
+for f in "max_pool2d(a, 3, 2, 1)", "avg_pool2d(a, 3, 1, 1)", "adaptive_avg_pool2d(a, 3)", "adaptive_max_pool2d(a, 2)", "max_pool1d(a.flatten(2), 2)", "avg_pool1d(a.flatten(2), 2)", \
+        "max_pool3d(a.unsqueeze(0), 2)", "avg_pool3d(a.unsqueeze(0), 2)", "lp_pool2d(a, 2.0, 2)", "interpolate(a, size=[50, 50], mode='nearest-exact')", \
+        "interpolate(a, scale_factor=0.5, mode='area')", "interpolate(a.flatten(2), scale_factor=2.0, mode='linear', align_corners=True)", \
+        "interpolate(a.unsqueeze(0), scale_factor=[1.0, 1.5, 1.5], mode='trilinear', align_corners=False)", "pad(a, [1, 1, 1, 1], mode='reflect')", "pad(a, [1, 1, 1, 1], mode='replicate')", \
+        "pad(a, [1, 1, 1, 1], mode='circular')", "local_response_norm(a, 2)", "pixel_unshuffle(a, 2)", "channel_shuffle(a, 2)", "fold(torch.nn.functional.unfold(a, 2), [a.size(2), a.size(3)], [2, 2])", \
+        "upsample(a, scale_factor=2.0, mode='nearest')":
+    case(f"torch.nn.functional.{f}", "fn")
+case("torch.nn.functional.grid_sample(a, torch.nn.functional.affine_grid(b[:1, :1, :2, :3].view(1, 2, 3).expand(a.size(0), 2, 3), a.size(), False), align_corners=False)", "fn", "fk", name="grid_sample and affine_grid")
+case("torch.nn.functional.interpolate(a.contiguous(memory_format=torch.channels_last), scale_factor=2.0, mode='bilinear', align_corners=False)", "fn")
+case("torch.nn.functional.max_pool2d(a.contiguous(memory_format=torch.channels_last), 2)", "fn")
+for t in "f", "d", "b":
+    case("torch.nn.functional.batch_norm(a.contiguous(memory_format=torch.channels_last), b[0, :, 0, 0], b[1, :, 0, 0] ** 2)", t + "n", t + "k", name="batch_norm channels last")
+for t in "d", "b":
+    case("torch.nn.functional.layer_norm(a, [a.size(1)])", t + "m")
+    case("torch.softmax(a, 1)", t + "m")
+    case("torch.nn.functional.gelu(a)", t)
+    case("torch.nn.functional.silu(a)", t)
+    case("a.mean(1)", t + "m")
+    case("a.cumsum(0)", t)
+case("torch.nn.functional.gelu(a, approximate='tanh')", "f")
+case("torch.nn.functional.scaled_dot_product_attention(a.view(4, 4, -1, 64), b.view(4, 4, -1, 64), c.view(4, 4, -1, 64))", "fm", "fm", "fm") if hasattr(torch.nn.functional, "scaled_dot_product_attention") else None
+case("torch.softmax(torch.matmul(a.view(4, -1, a.size(1)), b.view(4, -1, a.size(1)).transpose(1, 2)), -1)", "fm", "fm")
+case("torch.lstm(a[:64].view(-1, 1, a.size(1)), [c.view(1, 1, -1), c.view(1, 1, -1)], [b.repeat(4, 1), b.repeat(4, 1)], False, 1, 0.0, False, False, False)[0]", "fm", "fm", "fr", name="lstm, batch of 1")
+case("torch.gru(a[:256].view(-1, 16, a.size(1)) if a.size(0) > 16 else a.view(1, -1, a.size(1)), torch.zeros([1, min(a.size(0), 16), a.size(1)]), [b.repeat(3, 1), b.repeat(3, 1)], False, 1, 0.0, False, False, False)[0]", "fm", "fm", name="gru, batch of 16")
+case("torch.nn.functional.embedding_bag(a, b, mode='mean')", "ly", "fm")
+case("torch.embedding(b, a[:, 0])", "ly", "fm")
+for f in "cross_entropy(a, b[:, 0])", "nll_loss(a, b[:, 0])":
+    case(f"torch.nn.functional.{f}", "fm", "ly")
+for f in "binary_cross_entropy(torch.sigmoid(a), torch.sigmoid(b))", "binary_cross_entropy_with_logits(a, b)", "kl_div(a, b)", "mse_loss(a, b)", "l1_loss(a, b)", "soft_margin_loss(a, b)", \
+        "poisson_nll_loss(a, b)", "cosine_embedding_loss(a, b, b[:, 0])", "triplet_margin_loss(a, b, a + 1)", "hinge_embedding_loss(a, b)", "multilabel_soft_margin_loss(a, b)":
+    case(f"torch.nn.functional.{f}", "fm", "fm")
+# more reductions, scans and searches
+for t in "f", "l", "b":
+    case("torch.cummax(a, 1)[0]", t + "m")
+    case("torch.mode(a[:64], 1)[0]", t + "m")
+    case("torch.kthvalue(a, 3, 1)[0]", t + "m")
+    case("a.median(1)[0]", t + "m")
+    case("torch.argmax(a, 1)", t + "m")
+    case("torch.argsort(a, 1)", t + "m")
+    case("a.max(0)[1]", t + "m")
+    case("torch.topk(a, 5, 1)[1]", t + "m")
+for e in "torch.aminmax(a)[0]", "torch.quantile(a, 0.3)", "torch.nanmedian(a)", "torch.nanmean(a)", "torch.logcumsumexp(a, 0)", "torch.diff(a)", "torch.trapz(a)", "torch.var_mean(a)[0]", \
+        "torch.unique_consecutive(a)", "torch.msort(a)", "a[a > 0]", "torch.masked_select(a, a > 0)", "torch.nonzero(a > 1)", "torch.std_mean(a)[1]", "torch.round(a, decimals=2)", \
+        "torch.float_power(a, 2)", "torch.ldexp(a, torch.tensor(3))", "torch.trunc(a * 10).to(torch.int32)", "torch.sinc(a)", "torch.deg2rad(a)", "torch.positive(a) + 1", "torch.sgn(a)", "torch.frexp(a)[0]", \
+        "torch.threshold(a, 0.1, 0.0)", "torch.rrelu(a)", "torch.alpha_dropout(a, 0.5, False) + 1", "torch.logaddexp2(a, a)", "torch.polar(a, a)", "torch.complex(a, a)", "torch.clamp_min(a, 0.5)", "torch.bitwise_not(a > 0)":
+    case(e, "f")
+for e in "torch.cumsum(a, 1)[:, -1]", "torch.nanquantile(a, 0.5, 1)", "torch.std(a, 1)", "torch.norm(a, 1.0, 0)", "torch.renorm(a, 2.0, 0, 1.0)", "torch.rot90(a)", "torch.tile(a, [2, 1])", "a.t().reshape(-1)", \
+        "a.unfold(1, 4, 4).mean(-1)", "torch.cov(a[:64])", "torch.corrcoef(a[:64])", "a.expand(2, a.size(0), a.size(1)).sum(0)", "a.sum(dim=[0, 1])", "torch.gradient(a)[0]", "torch.diag(a)", "torch.combinations(a[0, :64])[0]", \
+        "torch.cartesian_prod(a[0, :64], a[1, :64])", "torch.block_diag(a[:8], a[:8])", "torch.meshgrid([a[0], a[1]], indexing='ij')[0] + 1", "torch.vander(a[0], 8)", "torch.count_nonzero(a, 1)", "a.var(0)", "a.view(-1, 4).amin(1)", \
+        "a.view(-1, 4).sum(1)", "torch.softmax(a.view(-1, 4), 1)", "a.view(-1, 8).argmax(1)", "torch.layer_norm(a.view(-1, 8), [8])", "a.view(4, -1).mean(0)":
+    case(e, "fm")
+# more indexing
+case("torch.scatter_add(a, 1, b, c)", "fm", "ly", "fm")
+case("torch.scatter_add(a, 0, b, c)", "fm", "ly", "fm")
+case("torch.scatter_reduce(a, 0, b, c, 'amax')", "fm", "ly", "fm")
+case("torch.index_put(a, [b], c)", "f", "lx", "f")
+case("torch.index_put(a, [b], c, accumulate=True)", "f", "lx", "f")
+case("torch.index_fill(a, 0, b[0], 1.0)", "fm", "ly")
+case("torch.index_copy(a, 0, b[0], c)", "fm", "ly", "fm")
+case("torch.index_add(a, 1, b[0], c)", "fm", "ly", "fm")
+case("torch.take_along_dim(a, b, 1)", "fm", "ly")
+case("a[b[0], b[1]]", "fm", "ly")
+case("a[:, b[0]]", "fm", "ly")
+case("a[b[0]]", "fm", "ly")
+case("a[:, None, ::2] + 1", "fm")
+case("torch.put(a, b, c)", "f", "lx", "f")
+case("torch.bincount(a, b)", "l", "f")
+case("torch.isin(a, b)", "l", "l")
+case("torch.searchsorted(b.sort()[0], a)", "l", "l")
+case("a.masked_fill(b > 0, 0.0)", "fm", "fo")
+case("torch.where(b > 0, a, 0.0)", "fm", "fo")
+# complex numbers, transforms and windows
+for e in "torch.fft.ifft(a)", "torch.fft.irfft(a)", "torch.fft.fftshift(a)", "torch.log(a)", "torch.sin(a)", "torch.reciprocal(a)", "a * 2", "a.real", "torch.view_as_real(a).sum(-1)", "torch.sgn(a)", "a ** 2", "a.prod()", \
+        "torch.conj_physical(a)", "a.mean()", "torch.isnan(a)", "a.to(torch.complex128)":
+    case(e, "c")
+case("torch.fft.rfft2(a)", "fm")
+case("torch.fft.fftn(a.view(4, -1, a.size(1)))", "cm")
+case("torch.fft.fft(a, dim=0)", "cm")
+case("torch.fft.fft(a[:, :-1])", "cm")
+case("torch.fft.fft2(a[:256, :256])", "cm")
+case("torch.view_as_real(torch.stft(a, min(512, a.size(0)), window=torch.ones([min(512, a.size(0))]), return_complex=True))", "f")
+case("torch.hann_window(a.size(0))", "f")
+case("torch.multinomial(torch.softmax(a, 1), 3, True)", "fm")
+case("torch.normal(a, b)", "f", "fp")
+case("torch.poisson(a)", "fp")
+case("torch.empty_like(a).exponential_()", "f")
+case("torch.tril_indices(a.size(0), a.size(0))", "fm")
+case("torch.dequantize(torch.quantize_per_tensor(a, 0.1, 0, torch.quint8))", "f")
+case("torch.fake_quantize_per_tensor_affine(a, 0.1, 0, 0, 255)", "f")
+case("torch.quantize_per_tensor(a, 0.1, 0, torch.qint8).int_repr()", "f")
 
 PER_ARCHIVE = 12
 
