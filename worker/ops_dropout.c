@@ -163,6 +163,21 @@ OP_FN(op_rrelu)
     return status;
 }
 
+OP_FN(op_rrelu_functional) // the noise is not written to: a copy of it is the second result
+{
+    Tensor *noise;
+    TRY(tensor_copy_as(lane, args[1].as.tensor, tensor_dtype(args[1].as.tensor), FORMAT_PRESERVE, &noise));
+    IValue own[6];
+    memcpy(own, args, sizeof own);
+    own[1] = value_tensor_take(noise);
+    Status status = op_rrelu(lane, site, own, rets);
+    if (status == ST_OK)
+        rets[1] = own[1];
+    else
+        tensor_release(noise);
+    return status;
+}
+
 #define ROW(name, fn) {name, fn, 0, NULL, NULL}
 #define DROP(name, feature, alpha)                                                                                     \
     {"aten::" name, op_dropout, OP_PRIVATE_LAYOUT, &(const DropoutKind){feature, alpha, false}, NULL},                 \
@@ -173,6 +188,7 @@ const OpBinding OPS_DROPOUT[] = {
     DROP("feature_alpha_dropout", true, true), ROW("aten::native_dropout", op_native_dropout),
     {"aten::rrelu", op_rrelu, 0, &(const RreluKind){false, false}, NULL}, {"aten::rrelu_", op_rrelu, OP_WRITES_ARG0, &(const RreluKind){true, false}, NULL},
     {"aten::rrelu_with_noise", op_rrelu, 0, &(const RreluKind){false, true}, NULL},
+    {"aten::rrelu_with_noise_functional", op_rrelu_functional, 0, &(const RreluKind){false, true}, NULL},
     {"aten::rrelu_with_noise_", op_rrelu, OP_WRITES_ARG0, &(const RreluKind){true, true}, NULL},
     {0},
 };

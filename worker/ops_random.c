@@ -560,6 +560,25 @@ OP_FN(op_normal)
     return ret_made(t, status, rets);
 }
 
+OP_FN(op_normal_like_out) // self, mean, std, generator, out
+{
+    Tensor *self = args[0].as.tensor, *out = args[4].as.tensor, *t;
+    Generator *g;
+    TRY(call_generator(lane, site, args, &g));
+    TRY(tensor_new_like(lane, self, tensor_dtype(self), FORMAT_PRESERVE, &t));
+    Status status = filler_normal(lane, g, t, args);
+    if (status == ST_OK)
+        status = tensor_make_plain(lane, out);
+    if (status == ST_OK && !view_same_shape(&t->view, &out->view))
+        status = out_resize(lane, out, t->view.ndim, t->view.size);
+    if (status == ST_OK)
+        status = tensor_make_writable(out);
+    if (status == ST_OK)
+        status = tensor_copy_into(lane, out, t);
+    tensor_release(t);
+    return ret_self(args[4], status, rets);
+}
+
 // ---- Generators ---------------------------------------------------------------------------------------------------------
 
 OP_FN(op_manual_seed)
@@ -582,6 +601,16 @@ OP_FN(op_generator) // device, seed
     Generator *g;
     TRY(generator_new((uint64_t)(args[1].tag == TAG_NONE ? 67280421310721 : args[1].as.i), &g));
     rets[0] = (IValue){.tag = TAG_GENERATOR, .as.obj = &g->head};
+    return ST_OK;
+}
+
+// PyTorch asks the system for a seed; a job is to give the same results whenever it runs, so this one follows from the last.
+OP_FN(op_seed)
+{
+    Generator *g = (Generator *)args[0].as.obj;
+    generator_key(g, g->seed, 1);
+    g->seed &= INT64_MAX;
+    rets[0] = value_int((int64_t)g->seed);
     return ST_OK;
 }
 
@@ -634,5 +663,6 @@ const OpBinding OPS_RANDOM[] = {
     NORMAL("Tensor_float"), NORMAL("float_Tensor"), NORMAL("Tensor_Tensor"), NORMAL("float_float"),
     ROW("aten::manual_seed", op_manual_seed), ROW("aten::manual_seed.generator", op_generator_seed),
     ROW("aten::Generator", op_generator), ROW("aten::initial_seed", op_initial_seed),
+    ROW("aten::seed", op_seed), ROW("aten::normal.out", op_normal_like_out),
     {0},
 };
