@@ -32,36 +32,40 @@ static bool is_option(Str name) // what says where and how a result is made
            str_is(name, "memory_format");
 }
 
-// The arguments of `form`, without the written ones when those are out=, are those of `base`, but for options.
+// The arguments of `form`, without those that take results, are those of `base`, but for options. What `base` itself writes
+// to (running statistics, noise) the form writes to as well.
 static bool matches(const Signature *form, const Signature *base, bool in_place, Derived *d)
 {
+    bool passed[MOST_ARGS] = {false}; // of the form, to the base
     int at = 0;
     d->out_count = 0;
     d->dtype = -1;
     d->base_args = (uint8_t)base->count;
-    if (base->written)
+    if (base->written && in_place)
         return false;
-    for (int i = 0; i < form->count; i++)
-        if (form->params[i].writes) {
-            if (d->out_count == MOST_OUTS)
-                return false;
-            d->outs[d->out_count++] = (int8_t)i;
-        }
     for (int k = 0; k < base->count; k++) {
-        while (at < form->count && form->params[at].writes && !in_place)
+        const Param *want = &base->params[k];
+        while (at < form->count && form->params[at].writes && !in_place && !want->writes)
             at++;
-        const Param *have = at < form->count ? &form->params[at] : NULL, *want = &base->params[k];
+        const Param *have = at < form->count ? &form->params[at] : NULL;
         bool same = have && str_eq(have->name, want->name) && str_eq(have->type, want->type);
         if (!same && !is_option(want->name))
             return false;
         if (str_is(want->name, "dtype"))
             d->dtype = (int8_t)k;
         d->source[k] = same ? (int8_t)at : -1;
+        passed[at] |= same && want->writes;
         at += same;
     }
     while (at < form->count && form->params[at].writes && !in_place)
         at++;
-    return at == form->count;
+    for (int i = 0; i < form->count; i++)
+        if (form->params[i].writes && !passed[i]) {
+            if (d->out_count == MOST_OUTS)
+                return false;
+            d->outs[d->out_count++] = (int8_t)i;
+        }
+    return at == form->count && d->out_count;
 }
 
 // ---- running

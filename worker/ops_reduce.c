@@ -243,7 +243,8 @@ static Status op_reduce(Lane *lane, Site *site, const IValue *args, IValue *rets
 // aminmax: two reductions.
 static Status op_aminmax(Lane *lane, Site *site, const IValue *args, IValue *rets)
 {
-    static const Row least = {REDUCE_MIN, OUT_SAME, "tdk", "v"}, greatest = {REDUCE_MAX, OUT_SAME, "tdk", "v"};
+    const char *letters = site->arg_count == 1 ? "t" : "tdk";
+    const Row least = {REDUCE_MIN, OUT_SAME, letters, "v"}, greatest = {REDUCE_MAX, OUT_SAME, letters, "v"};
     Call c;
     IValue low;
     TRY(read_args(&c, &least, args));
@@ -360,6 +361,7 @@ const OpBinding OPS_REDUCE[] = {
     ROW("count_nonzero", COUNT_NONZERO, COUNT, "td", "v")
     ROW("count_nonzero.dim_IntList", COUNT_NONZERO, COUNT, "td", "v")
     {"aten::aminmax", op_aminmax, P, NULL, NULL},
+    {"aten::_aminmax", op_aminmax, P, NULL, NULL},
     {"aten::_aminmax.dim", op_aminmax, P, NULL, NULL},
     CUMULATIVE("cumsum", SUM, false, false)
     CUMULATIVE("cumsum_", SUM, true, false)
