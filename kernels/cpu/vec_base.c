@@ -2,6 +2,7 @@
 #include "kernels/cpu/vec.h"
 #include "kernels/convert.h"
 #include "kernels/half.h"
+#include "kernels/isa.h"
 #include "kernels/special.h"
 #include "kernels/special_tables.h"
 
@@ -16,5 +17,9 @@
 #define SLEEF_F32(name, accuracy) Sleef_finz_##name##f4_##accuracy##advsimd
 #define SLEEF_F64(name, accuracy) Sleef_finz_##name##d2_##accuracy##advsimd
 #endif
+
+#define VEC_FMA_F32(a, b, c) ((a) * (b) + (c))
+#define VEC_FMA_F64(a, b, c) ((a) * (b) + (c))
+#define VEC_WIDEN(x) __builtin_convertvector(x, f64_vector_base)
 
 #include "kernels/cpu/vec_both.h"

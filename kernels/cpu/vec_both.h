@@ -1,20 +1,29 @@
-// Body of a vec_*.c: the loops for float and for double, and the table. Needs VEC_BYTES, VEC_NAME, SLEEF_F32, SLEEF_F64.
+// Body of a vec_*.c: the loops for float and for double, and the table. Needs VEC_BYTES, VEC_NAME, SLEEF_F32,
+// SLEEF_F64, VEC_FMA_F32 and VEC_FMA_F64 (a b + c, in one rounding where the instruction set has that), and VEC_WIDEN.
 
 #define T float
+#define IS_FLOAT 1
 #define INT int32_t
 #define FN(name) VEC_NAME(f32_##name)
 #define SL(name, accuracy) SLEEF_F32(name, accuracy)
+#define FMA VEC_FMA_F32
 #include "kernels/cpu/vec_real.h"
 #undef T
+#undef IS_FLOAT
 #undef INT
 #undef FN
 #undef SL
+#undef FMA
 
 #define T double
+#define IS_FLOAT 0
 #define INT int64_t
 #define FN(name) VEC_NAME(f64_##name)
 #define SL(name, accuracy) SLEEF_F64(name, accuracy)
+#define FMA VEC_FMA_F64
 #include "kernels/cpu/vec_real.h"
+
+#include "kernels/cpu/vec_wide.h"
 
 static void f32_to_f16(uint16_t *dst, const float *src, int64_t n)
 {
@@ -87,7 +96,7 @@ FROM_F32(f32_to_i64, int64_t)
 #define ROW(op, name) [PW_##op] = VEC_NAME(f32_##name),
 #define ROW64(op, name) [PW_##op] = VEC_NAME(f64_##name),
 const VecTable VEC_NAME(vec_table) = {
-    .f32 = {VEC_LOOPS(ROW)},
+    .f32 = {VEC_LOOPS(ROW) ROW(ERFINV, erfinv)},
     .f64 = {VEC_LOOPS(ROW64)},
     .f32_max = VEC_NAME(f32_max),
     .f32_min = VEC_NAME(f32_min),
