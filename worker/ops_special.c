@@ -213,55 +213,100 @@ OP_FN(op_frexp)
 // ---- isin
 // ---------------------------------------------------------------------------------------------------------------
 
-static int compare_f64(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y ? 1 : 0;
-}
-static int compare_i64(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-// The operand as a contiguous tensor of `dtype`, then of `wide`: both round as a comparison in `dtype` does. own: a copy
-// that may be sorted.
-static Status isin_operand(Lane *lane, IValue v, DType dtype, DType wide, bool own, Tensor **out)
+// The operand as a contiguous tensor of `dtype`, then of `wide`: both round as a comparison in `dtype` does.
+static Status isin_operand(Lane *lane, IValue v, DType dtype, DType wide, Tensor **out)
 {
     Tensor *t, *narrow;
     if (v.tag != TAG_TENSOR)
         TRY(tensor_from_scalar(lane, v, dtype, &narrow));
     else
         TRY(tensor_to_dtype(lane, v.as.tensor, dtype, &narrow));
-    Status status = own || dtype != wide ? tensor_copy_as(lane, narrow, wide, FORMAT_CONTIGUOUS, &t) : tensor_contiguous(lane, narrow, &t);
+    Status status = dtype != wide ? tensor_copy_as(lane, narrow, wide, FORMAT_CONTIGUOUS, &t) : tensor_contiguous(lane, narrow, &t);
     tensor_release(narrow);
     if (status == ST_OK)
         *out = t;
     return status;
 }
 
-// x is among the tests: one by one where there are few, else by bisection of the sorted ones.
-#define AMONG(T)                                                                                                       \
-    static bool among_##T(T x, const T *tests, int64_t count)                                                          \
+// The tests as a set: open addressing, at most half full. Keys are the bits of int64s, or of doubles without -0 and NaN; the
+// key 0, which marks free places, is kept apart.
+typedef struct KeySet {
+    uint64_t *keys;
+    int64_t size, used; // size: a power of two
+    bool zero;
+} KeySet;
+
+// Where the key is, or the free place where it belongs.
+static inline int64_t set_place(const KeySet *s, uint64_t key)
+{
+    uint64_t h = (key ^ key >> 32) * 0x9e3779b97f4a7c15u;
+    int64_t at = (int64_t)((h ^ h >> 32) & (uint64_t)(s->size - 1));
+    while (s->keys[at] != key && s->keys[at])
+        at = (at + 1) & (s->size - 1);
+    return at;
+}
+
+static Status set_grow(KeySet *s)
+{
+    KeySet larger = {.size = s->size ? 4 * s->size : 512, .used = s->used, .zero = s->zero};
+    larger.keys = calloc((size_t)larger.size, sizeof *larger.keys);
+    if (!larger.keys)
+        return status_no_memory((size_t)larger.size * sizeof *larger.keys);
+    for (int64_t i = 0; i < s->size; i++)
+        if (s->keys[i])
+            larger.keys[set_place(&larger, s->keys[i])] = s->keys[i];
+    free(s->keys);
+    *s = larger;
+    return ST_OK;
+}
+
+static Status set_add(KeySet *s, uint64_t key)
+{
+    if (2 * s->used >= s->size)
+        TRY(set_grow(s));
+    int64_t at = set_place(s, key);
+    s->zero = s->zero || key == 0;
+    s->used += s->keys[at] == 0 && key;
+    s->keys[at] = key;
+    return ST_OK;
+}
+
+static inline uint64_t key_of_int64_t(int64_t x) { return (uint64_t)x; }
+static inline uint64_t key_of_double(double x)
+{
+    uint64_t key;
+    x += 0.0; // -0 becomes +0
+    memcpy(&key, &x, sizeof key);
+    return key;
+}
+
+// out[i]: is x[i] among the tests? One by one where there are few of them. NaN is among nothing.
+#define MARK_AMONG(T)                                                                                                  \
+    static Status mark_among_##T(const T *x, int64_t n, const T *tests, int64_t count, bool invert, bool *out)         \
     {                                                                                                                  \
-        if (count <= 64) {                                                                                             \
-            int found = 0;                                                                                             \
-            for (int64_t i = 0; i < count; i++)                                                                        \
-                found |= tests[i] == x;                                                                                \
-            return found;                                                                                              \
+        if (count <= 16) {                                                                                             \
+            for (int64_t i = 0; i < n; i++) {                                                                          \
+                int found = 0;                                                                                         \
+                for (int64_t k = 0; k < count; k++)                                                                    \
+                    found |= tests[k] == x[i];                                                                         \
+                out[i] = found != invert;                                                                              \
+            }                                                                                                          \
+            return ST_OK;                                                                                              \
         }                                                                                                              \
-        int64_t low = 0, high = count;                                                                                 \
-        while (low < high) {                                                                                           \
-            int64_t middle = low + (high - low) / 2;                                                                   \
-            if (tests[middle] < x)                                                                                     \
-                low = middle + 1;                                                                                      \
-            else                                                                                                       \
-                high = middle;                                                                                         \
+        KeySet s = {0};                                                                                                \
+        Status status = set_grow(&s);                                                                                  \
+        for (int64_t k = 0; k < count && status == ST_OK; k++)                                                         \
+            if (tests[k] == tests[k])                                                                                  \
+                status = set_add(&s, key_of_##T(tests[k]));                                                            \
+        for (int64_t i = 0; i < n && status == ST_OK; i++) {                                                           \
+            uint64_t key = key_of_##T(x[i]);                                                                           \
+            out[i] = (x[i] == x[i] && (key ? s.keys[set_place(&s, key)] == key : s.zero)) != invert;                   \
         }                                                                                                              \
-        return low < count && tests[low] == x;                                                                         \
+        free(s.keys);                                                                                                  \
+        return status;                                                                                                 \
     }
-AMONG(double)
-AMONG(int64_t)
+MARK_AMONG(double)
+MARK_AMONG(int64_t)
 
 OP_FN(op_isin) // elements, test_elements, assume_unique, invert; one of the first two may be a number
 {
@@ -281,30 +326,18 @@ OP_FN(op_isin) // elements, test_elements, assume_unique, invert; one of the fir
         return op_raise("isin: these dtypes cannot be promoted");
     bool real = dtype_is_floating(common), invert = args[3].as.b;
     Tensor *elements, *tests = NULL, *mask = NULL;
-    TRY(isin_operand(lane, args[0], common, real ? DT_F64 : DT_I64, false, &elements));
-    Status status = isin_operand(lane, args[1], common, real ? DT_F64 : DT_I64, true, &tests);
+    TRY(isin_operand(lane, args[0], common, real ? DT_F64 : DT_I64, &elements));
+    Status status = isin_operand(lane, args[1], common, real ? DT_F64 : DT_I64, &tests);
     if (status == ST_OK)
         status = tensor_new(lane, DT_BOOL, elements->view.ndim, elements->view.size, &mask);
     if (status == ST_OK) {
-        int64_t count = tensor_numel(tests), n = tensor_numel(elements), numbers = 0;
-        bool *out = mask->view.data;
-        if (real) {
-            double *x = tests->view.data;
-            const double *e = elements->view.data;
-            for (int64_t i = 0; i < count; i++)
-                if (!isnan(x[i])) // NaN is in nothing
-                    x[numbers++] = x[i];
-            qsort(x, (size_t)numbers, sizeof *x, compare_f64);
-            for (int64_t i = 0; i < n; i++)
-                out[i] = among_double(e[i], x, numbers) != invert;
-        } else {
-            int64_t *x = tests->view.data;
-            const int64_t *e = elements->view.data;
-            qsort(x, (size_t)count, sizeof *x, compare_i64);
-            for (int64_t i = 0; i < n; i++)
-                out[i] = among_int64_t(e[i], x, count) != invert;
-        }
-        rets[0] = value_tensor_take(mask);
+        int64_t count = tensor_numel(tests), n = tensor_numel(elements);
+        status = real ? mark_among_double(elements->view.data, n, tests->view.data, count, invert, mask->view.data)
+                      : mark_among_int64_t(elements->view.data, n, tests->view.data, count, invert, mask->view.data);
+        if (status == ST_OK)
+            rets[0] = value_tensor_take(mask);
+        else
+            tensor_release(mask);
     }
     tensor_release(elements);
     if (tests)
