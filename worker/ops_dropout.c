@@ -1,6 +1,7 @@
 // Operator bindings: dropout in all its forms, and rrelu. When a model does not train they return their input, or a plain
 // function of it; when it trains they draw what PyTorch's CPU kernels draw (torchscript.md §7.7, §7.8).
 #include "worker/op_util.h"
+#include "worker/pointwise.h"
 #include "worker/random.h"
 
 #include <math.h>
@@ -115,7 +116,7 @@ OP_FN(op_native_dropout)
 }
 
 // rrelu: self, lower, upper, training, generator; rrelu_with_noise: self, noise, …. The noise gets the slopes that were drawn,
-// 1 where none was. Evaluation uses the middle slope.
+// 1 where none was. Evaluation is leaky_relu with the middle slope.
 typedef struct RreluKind { bool in_place, noise; } RreluKind;
 
 OP_FN(op_rrelu)
@@ -129,14 +130,23 @@ OP_FN(op_rrelu)
     Generator *g;
     if (!(lower <= upper))
         return op_raise("Lower bound should be less than or equal to the upper bound");
+    if (!train) {
+        PwCall c = PW_CALL(PW_LEAKY_RELU, PW_SELF);
+        pw_add(&c, PW_OPERAND, 0, args[0]);
+        c.params.f[0] = (lower + upper) / 2;
+        c.out = kind->in_place ? t : NULL;
+        TRY(pw_call(lane, site, &c, &out));
+        rets[0] = value_tensor_take(out);
+        return ST_OK;
+    }
     TRY(call_generator(lane, site, args, &g));
     TRY(tensor_copy_as(lane, t, DT_F64, FORMAT_PRESERVE, &wide));
-    Status status = kind->noise && train ? tensor_new_like(lane, wide, DT_F64, FORMAT_PRESERVE, &noise) : ST_OK;
+    Status status = kind->noise ? tensor_new_like(lane, wide, DT_F64, FORMAT_PRESERVE, &noise) : ST_OK;
     double *x = wide->view.data, *slopes = noise ? noise->view.data : NULL;
     for (int64_t i = 0, n = status == ST_OK ? tensor_numel(t) : 0; i < n; i++) {
         double slope = 1;
         if (x[i] <= 0) {
-            slope = train ? random_uniform_f64(g) * (upper - lower) + lower : (lower + upper) / 2;
+            slope = random_uniform_f64(g) * (upper - lower) + lower;
             slope = dtype == DT_F64 ? slope : (double)(float)slope;
             x[i] *= slope;
         }
@@ -182,13 +192,14 @@ OP_FN(op_rrelu_functional) // the noise is not written to: a copy of it is the s
 #define DROP(name, feature, alpha)                                                                                     \
     {"aten::" name, op_dropout, OP_PRIVATE_LAYOUT, &(const DropoutKind){feature, alpha, false}, NULL},                 \
         {"aten::" name "_", op_dropout, OP_PRIVATE_LAYOUT, &(const DropoutKind){feature, alpha, true}, NULL}
+#define RRELU(name, noise)                                                                                             \
+    {"aten::" name, op_rrelu, 0, &(const RreluKind){false, noise}, pw_free_user},                                      \
+        {"aten::" name "_", op_rrelu, OP_WRITES_ARG0, &(const RreluKind){true, noise}, pw_free_user}
 
 const OpBinding OPS_DROPOUT[] = {
     DROP("dropout", false, false), DROP("feature_dropout", true, false), DROP("alpha_dropout", false, true),
     DROP("feature_alpha_dropout", true, true), ROW("aten::native_dropout", op_native_dropout),
-    {"aten::rrelu", op_rrelu, 0, &(const RreluKind){false, false}, NULL}, {"aten::rrelu_", op_rrelu, OP_WRITES_ARG0, &(const RreluKind){true, false}, NULL},
-    {"aten::rrelu_with_noise", op_rrelu, 0, &(const RreluKind){false, true}, NULL},
-    {"aten::rrelu_with_noise_functional", op_rrelu_functional, 0, &(const RreluKind){false, true}, NULL},
-    {"aten::rrelu_with_noise_", op_rrelu, OP_WRITES_ARG0, &(const RreluKind){true, true}, NULL},
+    RRELU("rrelu", false), RRELU("rrelu_with_noise", true),
+    {"aten::rrelu_with_noise_functional", op_rrelu_functional, 0, &(const RreluKind){false, true}, pw_free_user},
     {0},
 };
