@@ -224,6 +224,17 @@ static void sort_row(void *ctx, char **data, const int64_t *stride, int64_t m)
     }
 }
 
+// The rank that RANK_MEDIAN or RANK_NANMEDIAN stands for in a row with these keys. NaNs come last, the first of them first.
+static int64_t rank_in_middle(const SortRun *r, const uint64_t *keys)
+{
+    int64_t numbers = r->n;
+    for (int64_t i = 0; r->floating && i < r->n; i++)
+        numbers -= keys[i] == UINT64_MAX;
+    if (r->keep == RANK_MEDIAN && numbers < r->n)
+        return numbers;
+    return numbers ? (numbers - 1) / 2 : 0;
+}
+
 // One element of each row: that of rank `keep`.
 static void rank_row(void *ctx, char **data, const int64_t *stride, int64_t m)
 {
@@ -235,9 +246,9 @@ static void rank_row(void *ctx, char **data, const int64_t *stride, int64_t m)
         for (int64_t i = 0; i < r->n; i++)
             keys[i] = key_at(r, r->buffer, i);
         memcpy(scratch, keys, (size_t)r->n * sizeof *keys);
-        int64_t less, at = 0;
-        uint64_t key = select_key(scratch, r->n, r->keep, &less);
-        for (int64_t equals = r->keep - less; keys[at] != key || equals-- > 0; at++) {
+        int64_t less, at = 0, rank = r->keep < 0 ? rank_in_middle(r, keys) : r->keep;
+        uint64_t key = select_key(scratch, r->n, rank, &less);
+        for (int64_t equals = rank - less; keys[at] != key || equals-- > 0; at++) {
         }
         memcpy(data[1] + j * stride[1], in + at * r->stride[0], r->size);
         *(int64_t *)(data[2] + j * stride[2]) = at;

@@ -453,6 +453,7 @@ const OpBinding OPS_INDEX[] = {
     ROW("sort", op_sort) ROW("sort.stable", op_sort)
     ROW("argsort", op_argsort) ROW("argsort.stable", op_argsort) ROW("msort", op_msort)
     ROW("topk", op_topk) ROW("kthvalue", op_kthvalue) ROW("median", op_median) ROW("median.dim", op_median)
+    ROW("nanmedian", op_nanmedian) ROW("nanmedian.dim", op_nanmedian)
     ROW("_unique2", op_unique)
     ROW("searchsorted.Tensor", op_searchsorted) ROW("searchsorted.Scalar", op_searchsorted)
     ROW("bucketize.Tensor", op_bucketize) ROW("bucketize.Scalar", op_bucketize)

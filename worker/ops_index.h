@@ -53,6 +53,7 @@ OP_FN(op_msort);
 OP_FN(op_topk);
 OP_FN(op_kthvalue);
 OP_FN(op_median);
+OP_FN(op_nanmedian);
 OP_FN(op_unique);
 OP_FN(op_unique_consecutive);
 OP_FN(op_searchsorted);

@@ -1,4 +1,4 @@
-// Operator bindings: quantiles, medians without NaN, and modes, all read off sorted rows.
+// Operator bindings: quantiles and modes, read off sorted rows.
 #include "kernels/sort.h"
 #include "worker/op_util.h"
 #include "worker/sequence.h"
@@ -131,49 +131,6 @@ OP_FN(op_quantile) // self, q, dim, keepdim, interpolation
     return sequence_give(q, values, rets);
 }
 
-// ---- the median of what is no NaN
-
-static void nanmedian(Sequence *q, IValue self, int64_t dim, bool keepdim, IValue *out)
-{
-    IValue sorted[2], last_dim = sequence_ints(q, 1, &dim), keep = value_bool(true);
-    sequence_step(q, "aten::sort", STEP_ARGS(self, INT(dim), FALSE_VALUE), 2, sorted);
-    IValue count = STEP(q, "aten::sum.dim_IntList", STEP(q, "aten::logical_not", STEP(q, "aten::isnan", sorted[0])), last_dim, keep, NONE);
-    IValue middle = STEP(q, "aten::clamp_min", STEP(q, "aten::sub.Scalar", count, INT(1), INT(1)), INT(0));
-    middle = STEP(q, "aten::floor_divide.Scalar", middle, INT(2));
-    for (int i = 0; i < 2; i++) {
-        out[i] = STEP(q, "aten::gather", sorted[i], INT(dim), middle, FALSE_VALUE);
-        if (!keepdim && q->status == ST_OK && self.as.tensor->view.ndim)
-            out[i] = STEP(q, "aten::squeeze.dim", out[i], INT(dim));
-    }
-}
-
-OP_FN(op_nanmedian) // (self) or (self, dim, keepdim)
-{
-    IValue self = args[0], out[2];
-    Sequence sequence, *q = &sequence;
-    bool of_all = site->arg_count == 1;
-    int dim = 0;
-    if (!of_all) {
-        TRY(wrap_dim(args[1].as.i, self.as.tensor->view.ndim, &dim));
-        if (self.as.tensor->view.ndim && self.as.tensor->view.size[dim] == 0)
-            return op_raise_class("IndexError", "nanmedian(): Expected reduction dim %d to have non-zero size.", dim);
-    }
-    TRY(sequence_begin(q, lane, site));
-    if (of_all && tensor_numel(self.as.tensor) == 0)
-        return sequence_give(q, STEP(q, "aten::median", self), rets);
-    if (of_all)
-        self = STEP(q, "aten::reshape", self, sequence_ints(q, 1, (int64_t[]){-1}));
-    if (q->status == ST_OK)
-        nanmedian(q, self, dim, !of_all && args[2].as.b, out);
-    if (of_all)
-        return sequence_give(q, out[0], rets);
-    if (q->status == ST_OK) {
-        rets[0] = value_retain(out[0]);
-        rets[1] = value_retain(out[1]);
-    }
-    return sequence_end(q);
-}
-
 // ---- mode
 
 // Of a sorted row: the least of the most frequent values, as its last place. Every NaN is a value of its own.
@@ -235,6 +192,6 @@ OP_FN(op_mode) // self, dim, keepdim
 
 const OpBinding OPS_QUANTILE[] = {
     QUANTILE("quantile", "quantile", false), QUANTILE("quantile.scalar", "quantile", false), QUANTILE("nanquantile", "nanquantile", true),
-    QUANTILE("nanquantile.scalar", "nanquantile", true), ROW("nanmedian", op_nanmedian), ROW("nanmedian.dim", op_nanmedian), ROW("mode", op_mode),
+    QUANTILE("nanquantile.scalar", "nanquantile", true), ROW("mode", op_mode),
     {0},
 };

@@ -100,7 +100,7 @@ OP_FN(op_topk)
     return give_pair(sorted(lane, self, dim, args[3].as.b, k, &values, &positions), &values, &positions, rets);
 }
 
-// Element k of the sorted row, for kthvalue and median.
+// Element k of the sorted row, or RANK_MEDIAN, RANK_NANMEDIAN.
 static Status pick(Lane *lane, Tensor *self, int dim, int64_t k, bool keepdim, Tensor **value, Tensor **position)
 {
     Tensor *made[2] = {0};
@@ -147,62 +147,16 @@ OP_FN(op_kthvalue)
     return give_pair(pick(lane, self, dim, args[1].as.i - 1, args[3].as.b, &value, &position), &value, &position, rets);
 }
 
-// The element in the middle of each row, or its first NaN: what ARGMAX finds where there is one.
-static Status median_of(Lane *lane, Tensor *self, int dim, bool keepdim, Tensor **value, Tensor **position)
-{
-    Tensor *top = NULL, *top_at = NULL;
-    TRY(pick(lane, self, dim, (size_along(self, dim) - 1) / 2, keepdim, value, position));
-    if (!dtype_is_floating(tensor_dtype(self)))
-        return ST_OK;
-    int64_t count = tensor_numel(*value), flat_size = count;
-    Status status = tensor_new(lane, DT_F64, 1, &flat_size, &top);
-    if (status == ST_OK)
-        status = tensor_new(lane, DT_I64, 1, &flat_size, &top_at);
-    if (status == ST_OK) {
-        ReduceParams p = {.op = REDUCE_ARGMAX};
-        View kept[2] = {top->view, top_at->view}; // the kept dimensions, contiguous as those of `value` are
-        int64_t size[VIEW_MAX_DIMS];
-        int ndim = 0;
-        p.reduced[dim] = true;
-        for (int d = 0; d < self->view.ndim; d++)
-            if (d != dim)
-                size[ndim++] = self->view.size[d];
-        view_set_contiguous(&kept[0], ndim, size);
-        view_set_contiguous(&kept[1], ndim, size);
-        const View *out[2] = {&kept[0], &kept[1]};
-        status = reduce_run(&p, &self->view, out);
-    }
-    size_t element = dtype_size(tensor_dtype(self));
-    for (int64_t i = 0; i < count && status == ST_OK; i++) {
-        View wide = {.dtype = DT_F64, .data = (double *)top->view.data + i};
-        View narrow = {.dtype = (*value)->view.dtype, .data = (char *)(*value)->view.data + (size_t)i * element};
-        if (((double *)top->view.data)[i] == ((double *)top->view.data)[i])
-            continue;
-        status = copy_convert(&narrow, &wide);
-        ((int64_t *)(*position)->view.data)[i] = ((int64_t *)top_at->view.data)[i];
-    }
-    if (top)
-        tensor_release(top);
-    if (top_at)
-        tensor_release(top_at);
-    if (status != ST_OK) {
-        tensor_release(*value);
-        tensor_release(*position);
-        *value = *position = NULL;
-    }
-    return status;
-}
-
-// (self): of all elements; (self, dim, keepdim): values and positions.
-OP_FN(op_median)
+// (self): of all elements; (self, dim, keepdim): values and positions. rank: RANK_MEDIAN or RANK_NANMEDIAN.
+static Status median(Lane *lane, const Site *site, const IValue *args, int rank, IValue *rets)
 {
     Tensor *self = args[0].as.tensor, *value = NULL, *position = NULL;
     int dim = 0;
     if (site->arg_count > 1) {
         TRY(wrap_dim(args[1].as.i, self->view.ndim, &dim));
         if (size_along(self, dim) == 0)
-            return op_raise_class("IndexError", "median(): Expected reduction dim %d to have non-zero size.", dim);
-        return give_pair(median_of(lane, self, dim, args[2].as.b, &value, &position), &value, &position, rets);
+            return op_raise_class("IndexError", "%s(): Expected reduction dim %d to have non-zero size.", rank == RANK_MEDIAN ? "median" : "nanmedian", dim);
+        return give_pair(pick(lane, self, dim, rank, args[2].as.b, &value, &position), &value, &position, rets);
     }
     Tensor *packed, *flat;
     int64_t n = tensor_numel(self), one = 1;
@@ -212,33 +166,65 @@ OP_FN(op_median)
     Status status = tensor_view(lane, packed, 1, &n, &one, packed->offset, &flat);
     tensor_release(packed);
     TRY(status);
-    status = median_of(lane, flat, 0, false, &value, &position);
+    status = pick(lane, flat, 0, rank, false, &value, &position);
     tensor_release(flat);
     if (position)
         tensor_release(position);
     return give_tensor(status, value, rets);
 }
 
+OP_FN(op_median) { return median(lane, site, args, RANK_MEDIAN, rets); }
+OP_FN(op_nanmedian) { return median(lane, site, args, RANK_NANMEDIAN, rets); }
+
 // ---- unique
 
-// Groups of equal neighbours of n elements (contiguous, `size` bytes): fills the unique values, each element's group and
-// the group sizes. Elements are compared by value: -0 equals 0, NaN nothing.
-static int64_t group(const char *data, const double *keys, int64_t n, size_t size, char *values, int64_t *group_of, int64_t *counts)
-{
-    int64_t groups = 0;
-    for (int64_t i = 0; i < n; i++) {
-        bool fresh = i == 0 || (keys ? !(keys[i] == keys[i - 1]) : memcmp(data + (size_t)i * size, data + (size_t)(i - 1) * size, size) != 0);
-        if (fresh) {
-            memcpy(values + (size_t)groups * size, data + (size_t)i * size, size);
-            counts[groups++] = 0;
-        }
-        group_of[i] = groups - 1;
-        counts[groups - 1]++;
+// Groups of equal neighbours of n elements x: fills the values of the groups, and where asked each element's group and where
+// the groups start. Elements are compared by their keys: as numbers (-0 equals 0, NaN nothing), or by their bits.
+#define GROUP(name, K, T)                                                                                              \
+    static int64_t group_##name(const K *key, const T *x, int64_t n, T *values, int64_t *group_of, int64_t *starts)    \
+    {                                                                                                                  \
+        int64_t groups = 0;                                                                                            \
+        for (int64_t i = 0; i < n; i++) {                                                                              \
+            values[groups] = x[i]; /* to be overwritten unless this is a new one */                                    \
+            if (starts)                                                                                                \
+                starts[groups] = i;                                                                                    \
+            groups += i == 0 || !(key[i] == key[i - 1]);                                                               \
+            if (group_of)                                                                                              \
+                group_of[i] = groups - 1;                                                                              \
+        }                                                                                                              \
+        return groups;                                                                                                 \
     }
-    return groups;
+GROUP(half, float, uint16_t)
+GROUP(f32, float, float)
+GROUP(f64, double, double)
+GROUP(8, uint8_t, uint8_t)
+GROUP(16, uint16_t, uint16_t)
+GROUP(32, uint32_t, uint32_t)
+typedef uint64_t Bits64 __attribute__((aligned(4))); // complex numbers are aligned as their parts
+typedef __uint128_t Bits128 __attribute__((aligned(8)));
+GROUP(64, Bits64, Bits64)
+GROUP(128, Bits128, Bits128)
+
+// keys: of half types, as float.
+static int64_t group(DType t, const void *keys, const void *x, int64_t n, void *values, int64_t *group_of, int64_t *starts)
+{
+    switch (t) {
+    case DT_F16:
+    case DT_BF16: return group_half(keys, x, n, values, group_of, starts);
+    case DT_F32: return group_f32(x, x, n, values, group_of, starts);
+    case DT_F64: return group_f64(x, x, n, values, group_of, starts);
+    default: break;
+    }
+    switch (dtype_size(t)) {
+    case 1: return group_8(x, x, n, values, group_of, starts);
+    case 2: return group_16(x, x, n, values, group_of, starts);
+    case 4: return group_32(x, x, n, values, group_of, starts);
+    case 8: return group_64(x, x, n, values, group_of, starts);
+    default: return group_128(x, x, n, values, group_of, starts);
+    }
 }
 
-// Of integers that span few values: a table of them instead of sorting. As group(); false: they span too many.
+// Of integers that span few values: a table of them instead of sorting. group_of and counts may be NULL; false: they span too many.
 static bool group_by_table(const int64_t *x, int64_t n, int64_t *values, int64_t *group_of, int64_t *counts, int64_t *groups)
 {
     int64_t low = INT64_MAX, high = INT64_MIN, span;
@@ -257,49 +243,47 @@ static bool group_by_table(const int64_t *x, int64_t n, int64_t *values, int64_t
     for (int64_t v = 0; v <= span; v++)
         if (table[v]) {
             values[*groups] = low + v;
-            counts[*groups] = table[v];
+            if (counts)
+                counts[*groups] = table[v];
             table[v] = (*groups)++;
         }
-    for (int64_t i = 0; i < n; i++)
+    for (int64_t i = 0; group_of && i < n; i++)
         group_of[i] = table[x[i] - low];
     free(table);
     return true;
 }
 
-// The unique elements of a flat, contiguous tensor (sorted first when asked), positions of each element's group in
-// `inverse` (shape of self) and the counts.
-static Status unique_flat(Lane *lane, Tensor *self, bool sort, IValue *rets)
+// The unique elements of a flat, contiguous tensor (sorted first when asked), positions of each element's group (shape of
+// self) and the counts; the latter two are empty unless asked for.
+static Status unique_flat(Lane *lane, Tensor *self, bool sort, bool want_inverse, bool want_counts, IValue *rets)
 {
     Tensor *packed = NULL, *flat = NULL, *order = NULL, *values = NULL, *keys = NULL;
     Tensor *out = NULL, *inverse = NULL, *counts = NULL, *groups = NULL;
-    int64_t n = tensor_numel(self), one = 1, found = 0;
-    size_t size = dtype_size(tensor_dtype(self));
+    int64_t n = tensor_numel(self), one = 1, none = 0, found = 0;
+    DType t = tensor_dtype(self);
     Status status = tensor_contiguous(lane, self, &packed);
     if (status == ST_OK)
         status = tensor_view(lane, packed, 1, &n, &one, packed->offset, &flat);
     if (status == ST_OK)
-        status = tensor_new(lane, tensor_dtype(self), 1, &n, &out);
+        status = tensor_new(lane, t, 1, &n, &out);
     if (status == ST_OK)
-        status = tensor_new(lane, DT_I64, 1, &n, &groups);
+        status = want_inverse ? tensor_new(lane, DT_I64, self->view.ndim, self->view.size, &inverse) : tensor_new(lane, DT_I64, 1, &none, &inverse);
     if (status == ST_OK)
-        status = tensor_new(lane, DT_I64, self->view.ndim, self->view.size, &inverse);
-    if (status == ST_OK)
-        status = tensor_new(lane, DT_I64, 1, &n, &counts);
-    bool tabled = status == ST_OK && sort && tensor_dtype(self) == DT_I64 &&
-                  group_by_table(flat->view.data, n, out->view.data, inverse->view.data, counts->view.data, &found);
-    if (tabled)
-        out->view.size[0] = counts->view.size[0] = found;
+        status = tensor_new(lane, DT_I64, 1, want_counts ? &n : &none, &counts);
+    int64_t *group_of = status == ST_OK && want_inverse ? inverse->view.data : NULL, *starts = status == ST_OK && want_counts ? counts->view.data : NULL;
+    bool tabled = status == ST_OK && sort && t == DT_I64 && group_by_table(flat->view.data, n, out->view.data, group_of, starts, &found);
     if (status == ST_OK && !tabled)
-        status = sort ? sorted(lane, flat, 0, false, n, &values, &order) : (values = tensor_retain(flat), ST_OK);
-    if (status == ST_OK && !tabled && dtype_is_floating(tensor_dtype(self)))
-        status = tensor_to_dtype(lane, values, DT_F64, &keys);
+        status = sort ? sorted(lane, flat, 0, false, n, &values, want_inverse ? &order : NULL) : (values = tensor_retain(flat), ST_OK);
+    if (status == ST_OK && !tabled && (t == DT_F16 || t == DT_BF16))
+        status = tensor_to_dtype(lane, values, DT_F32, &keys);
+    if (status == ST_OK && order)
+        status = tensor_new(lane, DT_I64, 1, &n, &groups);
     if (status == ST_OK && !tabled) {
-        found = group(values->view.data, keys ? keys->view.data : NULL, n, size, out->view.data, groups->view.data, counts->view.data);
-        const int64_t *from = groups->view.data;
-        int64_t *to = inverse->view.data;
-        for (int64_t i = 0; i < n; i++)
-            to[order ? ((const int64_t *)order->view.data)[i] : i] = from[i];
-        out->view.size[0] = counts->view.size[0] = found; // the tensors are larger than they now say
+        found = group(t, keys ? keys->view.data : NULL, values->view.data, n, out->view.data, groups ? groups->view.data : group_of, starts);
+        for (int64_t i = 0; groups && i < n; i++)
+            group_of[((const int64_t *)order->view.data)[i]] = ((const int64_t *)groups->view.data)[i];
+        for (int64_t i = 0; want_counts && i < found; i++)
+            starts[i] = (i + 1 < found ? starts[i + 1] : n) - starts[i];
     }
     Tensor *temporary[] = {packed, flat, order, values, keys, groups};
     for (size_t i = 0; i < sizeof temporary / sizeof temporary[0]; i++)
@@ -312,51 +296,25 @@ static Status unique_flat(Lane *lane, Tensor *self, bool sort, IValue *rets)
                 tensor_release(made[i]);
         return status;
     }
+    out->view.size[0] = found; // the tensors are larger than they now say
+    if (want_counts)
+        counts->view.size[0] = found;
     rets[0] = value_tensor_take(out);
     rets[1] = value_tensor_take(inverse);
     rets[2] = value_tensor_take(counts);
     return ST_OK;
 }
 
-// What was not asked for is an empty tensor.
-static Status drop_unasked(Lane *lane, bool inverse, bool counts, IValue *rets)
-{
-    bool wanted[2] = {inverse, counts};
-    int64_t none = 0;
-    for (int i = 0; i < 2; i++) {
-        Tensor *empty;
-        if (wanted[i])
-            continue;
-        Status status = tensor_new(lane, DT_I64, 1, &none, &empty);
-        if (status != ST_OK) {
-            for (int k = 0; k < 3; k++)
-                value_release(rets[k]);
-            return status;
-        }
-        value_release(rets[i + 1]);
-        rets[i + 1] = value_tensor_take(empty);
-    }
-    return ST_OK;
-}
-
 OP_FN(op_unique)
 {
     (void)site;
-    IValue made[3];
-    TRY(unique_flat(lane, args[0].as.tensor, true, made));
-    TRY(drop_unasked(lane, args[2].as.b, args[3].as.b, made));
-    memcpy(rets, made, sizeof made);
-    return ST_OK;
+    return unique_flat(lane, args[0].as.tensor, true, args[2].as.b, args[3].as.b, rets);
 }
 
 OP_FN(op_unique_consecutive)
 {
     (void)site;
-    IValue made[3];
-    TRY(unique_flat(lane, args[0].as.tensor, false, made));
-    TRY(drop_unasked(lane, args[1].as.b, args[2].as.b, made));
-    memcpy(rets, made, sizeof made);
-    return ST_OK;
+    return unique_flat(lane, args[0].as.tensor, false, args[1].as.b, args[2].as.b, rets);
 }
 
 // ---- searching
