@@ -110,12 +110,23 @@ static void fill_items(const SortRun *r, const char *in)
         r->items[i] = (Item){key_at(r, r->buffer, i), i};
 }
 
+static uint64_t varying_bits(const uint64_t *keys, int64_t n)
+{
+    uint64_t varying = 0;
+    for (int64_t i = 1; i < n; i++)
+        varying |= keys[i] ^ keys[0];
+    return varying;
+}
+
 // The key with `rank` keys before it in sorted order, found byte by byte from the top; *less: keys smaller than it. Keys
 // that cannot be it are dropped on the way.
 static uint64_t select_key(uint64_t *keys, int64_t n, int64_t rank, int64_t *less)
 {
     *less = 0;
+    uint64_t varying = varying_bits(keys, n);
     for (int shift = 56; shift >= 0 && n > 1; shift -= 8) {
+        if (!(varying >> shift & 0xff))
+            continue;
         int64_t count[256] = {0}, bucket = 0, kept = 0;
         for (int64_t i = 0; i < n; i++)
             count[keys[i] >> shift & 0xff]++;
@@ -130,6 +141,7 @@ static uint64_t select_key(uint64_t *keys, int64_t n, int64_t rank, int64_t *les
             kept += (int64_t)(keys[i] >> shift & 0xff) == bucket;
         }
         n = kept;
+        varying = varying_bits(keys, n);
     }
     return keys[0];
 }

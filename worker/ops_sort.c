@@ -253,6 +253,53 @@ static bool group_by_table(const int64_t *x, int64_t n, int64_t *values, int64_t
     return true;
 }
 
+// Numbers of a half type as integers in the same order, and back. False: one of them is a NaN or -0, which groups by bits
+// would keep apart or join wrongly.
+static bool half_to_ints(DType t, const uint16_t *x, int64_t n, int64_t *out)
+{
+    int infinity = t == DT_F16 ? 0x7c00 : 0x7f80, strange = 0;
+    for (int64_t i = 0; i < n; i++) {
+        int magnitude = x[i] & 0x7fff;
+        strange |= (magnitude > infinity) | (x[i] == 0x8000);
+        out[i] = x[i] & 0x8000 ? -magnitude : magnitude;
+    }
+    return !strange;
+}
+static void half_from_ints(const int64_t *x, int64_t n, uint16_t *out)
+{
+    for (int64_t i = 0; i < n; i++)
+        out[i] = (uint16_t)(x[i] < 0 ? 0x8000 | -x[i] : x[i]);
+}
+
+// group_by_table for all integers and for half types.
+static Status unique_by_table(Lane *lane, Tensor *flat, Tensor *out, int64_t *group_of, int64_t *counts, int64_t *found, bool *done)
+{
+    DType t = tensor_dtype(flat);
+    bool half = t == DT_F16 || t == DT_BF16;
+    int64_t n = tensor_numel(flat);
+    Tensor *ints = NULL, *values = NULL;
+    *done = false;
+    if (!half && (!dtype_is_integral(t) || t == DT_U64))
+        return ST_OK;
+    TRY(half ? tensor_new(lane, DT_I64, 1, &n, &ints) : tensor_to_dtype(lane, flat, DT_I64, &ints));
+    Status status = tensor_new(lane, DT_I64, 1, &n, &values);
+    if (status == ST_OK)
+        *done = (!half || half_to_ints(t, flat->view.data, n, ints->view.data)) &&
+                group_by_table(ints->view.data, n, values->view.data, group_of, counts, found);
+    if (*done) {
+        View made = values->view, to = out->view;
+        made.size[0] = to.size[0] = *found;
+        if (half)
+            half_from_ints(values->view.data, *found, out->view.data);
+        else
+            status = copy_convert(&to, &made);
+    }
+    tensor_release(ints);
+    if (values)
+        tensor_release(values);
+    return status;
+}
+
 // The unique elements of a flat, contiguous tensor (sorted first when asked), positions of each element's group (shape of
 // self) and the counts; the latter two are empty unless asked for.
 static Status unique_flat(Lane *lane, Tensor *self, bool sort, bool want_inverse, bool want_counts, IValue *rets)
@@ -271,7 +318,9 @@ static Status unique_flat(Lane *lane, Tensor *self, bool sort, bool want_inverse
     if (status == ST_OK)
         status = tensor_new(lane, DT_I64, 1, want_counts ? &n : &none, &counts);
     int64_t *group_of = status == ST_OK && want_inverse ? inverse->view.data : NULL, *starts = status == ST_OK && want_counts ? counts->view.data : NULL;
-    bool tabled = status == ST_OK && sort && t == DT_I64 && group_by_table(flat->view.data, n, out->view.data, group_of, starts, &found);
+    bool tabled = false;
+    if (status == ST_OK && sort)
+        status = unique_by_table(lane, flat, out, group_of, starts, &found, &tabled);
     if (status == ST_OK && !tabled)
         status = sort ? sorted(lane, flat, 0, false, n, &values, want_inverse ? &order : NULL) : (values = tensor_retain(flat), ST_OK);
     if (status == ST_OK && !tabled && (t == DT_F16 || t == DT_BF16))
