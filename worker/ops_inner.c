@@ -509,6 +509,48 @@ OP_FN(op_compatible_shallow) // plain tensors are
     return ST_OK;
 }
 
+// Rows that a mask leaves, and for every row where it went, -1 for those that are gone.
+OP_FN(op_rowwise_prune) // weight, mask, compressed_indices_dtype
+{
+    Tensor *w = args[0].as.tensor, *mask = args[1].as.tensor;
+    int64_t rows = w->view.ndim ? w->view.size[0] : 0, width = w->view.ndim == 2 ? w->view.size[1] : 0, kept = 0;
+    DType type = (DType)args[2].as.i;
+    if (w->view.ndim != 2 || mask->view.ndim != 1 || mask->view.size[0] != rows || tensor_dtype(mask) != DT_BOOL)
+        return op_raise("_rowwise_prune expects a matrix and a boolean mask of its rows");
+    if (type != DT_I32 && type != DT_I64)
+        return op_raise("compressed_indices_dtype should be either int(int32) or long(int64).");
+    BEGIN;
+    IValue from = STEP(q, "aten::contiguous", args[0], INT(FORMAT_CONTIGUOUS)), which = STEP(q, "aten::contiguous", args[1], INT(FORMAT_CONTIGUOUS));
+    if (q->status != ST_OK)
+        return sequence_end(q);
+    const bool *keep = which.as.tensor->view.data;
+    for (int64_t r = 0; r < rows; r++)
+        kept += keep[r];
+    Tensor *out = NULL, *map = NULL, *narrow = NULL;
+    Status status = tensor_new(lane, tensor_dtype(w), 2, (const int64_t[]){kept, width}, &out);
+    if (status == ST_OK)
+        status = tensor_new(lane, DT_I64, 1, &rows, &map);
+    size_t bytes = (size_t)width * dtype_size(tensor_dtype(w));
+    for (int64_t r = 0, to = 0; r < rows && status == ST_OK; r++) {
+        ((int64_t *)map->view.data)[r] = keep[r] ? to : -1;
+        if (keep[r] && bytes)
+            memcpy(tensor_at(out, to * width), tensor_at(from.as.tensor, r * width), bytes);
+        to += keep[r];
+    }
+    if (status == ST_OK)
+        status = tensor_to_dtype(lane, map, type, &narrow);
+    if (map)
+        tensor_release(map);
+    if (status == ST_OK) {
+        rets[0] = value_tensor_take(out);
+        rets[1] = value_tensor_take(narrow);
+    } else if (out) {
+        tensor_release(out);
+    }
+    Status end = sequence_end(q);
+    return status == ST_OK ? end : status;
+}
+
 // ---- Checks that hand a token on ----------------------------------------------------------------------------------------
 
 static Status check_range(IValue number, IValue low, IValue high)
@@ -550,7 +592,28 @@ OP_FN(op_not_on_cpu)
     return op_raise_class("NotImplementedError", "Could not run '%s' with arguments from the 'CPU' backend.", site->op->name);
 }
 
+OP_FN(op_not_overridden)
+{
+    return op_raise("_scaled_dot_product_fused_attention_overrideable not implemented. This is an operator for privateuse1 backends, please use TORCH_LIBRARY_IMPL to override this function ");
+}
+
+OP_FN(op_only_sparse)
+{
+    return op_raise("tensor.sspaddmm(...) can only be called on sparse tensors");
+}
+
+OP_FN(op_only_vmap) // levels of vmap do not leave Python
+{
+    return op_raise("%s: there is no vmap around it", site->op->name);
+}
+
+OP_FN(op_no_files) // a job reads what its command line names
+{
+    return op_raise("%s: a model reads and writes no files here", site->op->name);
+}
+
 #define ROW(name, fn) {"aten::" name, fn, 0, NULL, sequence_free}
+#define PLAIN(name, fn) {"aten::" name, fn, 0, NULL, NULL}
 #define WITH(name, fn, data) {"aten::" name, fn, 0, data, sequence_free}
 #define ELSEWHERE(name) {"aten::" name, op_not_on_cpu, 0, NULL, NULL}
 
@@ -567,6 +630,9 @@ const OpBinding OPS_INNER[] = {
     {"aten::_functional_sym_constrain_range", op_functional_range, 0, NULL, NULL},
     {"aten::_functional_sym_constrain_range_for_size", op_functional_size, 0, NULL, NULL},
     {"aten::_functional_assert_scalar", op_functional_assert, 0, NULL, NULL},
+    ROW("_rowwise_prune", op_rowwise_prune), PLAIN("_scaled_dot_product_fused_attention_overrideable", op_not_overridden),
+    PLAIN("sspaddmm", op_only_sparse), PLAIN("_add_batch_dim", op_only_vmap), PLAIN("_remove_batch_dim", op_only_vmap),
+    PLAIN("from_file", op_no_files), PLAIN("save", op_no_files),
     ELSEWHERE("_masked_scale"), ELSEWHERE("_thnn_fused_lstm_cell"), ELSEWHERE("_thnn_fused_gru_cell"), ELSEWHERE("_fused_dropout"),
     ELSEWHERE("_fill_mem_eff_dropout_mask_"), ELSEWHERE("_resize_output"), ELSEWHERE("_resize_output_"), ELSEWHERE("_to_dense"),
     {0},
