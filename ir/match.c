@@ -431,8 +431,12 @@ static Node *emit_matched(Emit *e, Loc loc, const Matched *m)
         n->schema = m->schema;
     for (uint32_t i = 0; i < m->count; i++)
         node_add_input(n, m->inputs[i]);
-    for (uint32_t i = 0; i < m->return_count; i++)
-        node_add_output(e->g, n, m->returns[i]);
+    for (uint32_t i = 0; i < m->return_count; i++) {
+        const Type *t = m->returns[i];
+        if (t->kind == TYPE_CLASS && !t->cls) // a builtin class that nothing in the archive named so far
+            find_class(e->p, t->name);
+        node_add_output(e->g, n, t);
+    }
     return n;
 }
 

@@ -6,6 +6,7 @@
 #include "kernels/quant.h"
 #include "worker/ops_heavy.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 // ---- objects
@@ -118,6 +119,64 @@ static Status linear(Lane *lane, Site *site, const IValue *args, IValue *rets, b
 }
 OP_FN(op_linear) { return linear(lane, site, args, rets, false); }
 OP_FN(op_linear_relu) { return linear(lane, site, args, rets, true); }
+
+// A tensor of numbers, taken, to integers.
+static Status quantise_take(Lane *lane, Tensor *y, DType dtype, double scale, int64_t zero_point, IValue *rets)
+{
+    Quant *q;
+    Tensor *made = NULL;
+    Status status = quant_new(scale, zero_point, &q);
+    if (status == ST_OK) {
+        status = check_zero_point(dtype, zero_point);
+        if (status == ST_OK)
+            status = tensor_quantise(lane, y, dtype, q, &made);
+        quant_release(q);
+    }
+    tensor_release(y);
+    TRY(status);
+    rets[0] = value_tensor_take(made);
+    return ST_OK;
+}
+
+static Status linear_to_float(Lane *lane, Site *site, Tensor *x, const Object *packed, bool relu, Tensor **out)
+{
+    Tensor *w = packed_get(packed, "weight").as.tensor;
+    TRY(check_weight(w, "quantized::linear"));
+    if (w->view.ndim != 2)
+        return op_raise("quantized::linear: the weight must have two dimensions");
+    QuantConvParams p = {.groups = 1, .relu = relu, .to_float = true};
+    return quant_conv(lane, site, &p, x, w, packed_get(packed, "bias"), 1, 0, out);
+}
+
+// Layers whose activation follows before the result is quantised: X, packed, scale, zero_point[, negative_slope].
+static Status linear_activated(Lane *lane, Site *site, const IValue *args, bool leaky, IValue *rets)
+{
+    Tensor *x = args[0].as.tensor, *y;
+    TRY(linear_to_float(lane, site, x, args[1].as.object, false, &y));
+    float *v = y->view.data, slope = leaky ? (float)arg_double(args[4]) : 0;
+    for (int64_t i = 0, n = tensor_numel(y); i < n; i++)
+        v[i] = leaky ? (v[i] > 0 ? v[i] : v[i] * slope) : tanhf(v[i]);
+    return quantise_take(lane, y, tensor_dtype(x), arg_double(args[2]), arg_int(args[3]), rets);
+}
+OP_FN(op_linear_leaky_relu) { return linear_activated(lane, site, args, true, rets); }
+OP_FN(op_linear_tanh) { return linear_activated(lane, site, args, false, rets); }
+
+// Numbers in and out, integers between: X, X_scale, X_zero_point, packed.
+static Status linear_in_numbers(Lane *lane, Site *site, const IValue *args, bool relu, IValue *rets)
+{
+    Tensor *y;
+    IValue quantised;
+    if (tensor_dtype(args[0].as.tensor) != DT_F32)
+        return op_raise("expected scalar type Float but found %s", dtype_torch_name(tensor_dtype(args[0].as.tensor)));
+    TRY(quantise_take(lane, tensor_retain(args[0].as.tensor), DT_QU8, arg_double(args[1]), arg_int(args[2]), &quantised));
+    Status status = linear_to_float(lane, site, quantised.as.tensor, args[3].as.object, relu, &y);
+    value_release(quantised);
+    TRY(status);
+    rets[0] = value_tensor_take(y);
+    return ST_OK;
+}
+OP_FN(op_linear_in_numbers) { return linear_in_numbers(lane, site, args, false, rets); }
+OP_FN(op_linear_relu_in_numbers) { return linear_in_numbers(lane, site, args, true, rets); }
 
 // x with the scale and zero point of its own range.
 static Status quantise_dynamic(Lane *lane, Tensor *x, bool reduce_range, Tensor **out)
@@ -265,6 +324,40 @@ CONV(op_conv_relu_old, .relu = true, .scale = arg_double(args[6]), .zero_point =
 CONV(op_conv_dynamic, .dynamic = true, .reduce_range = args[2].as.b) // x, packed, reduce_range
 CONV(op_conv1d_dynamic, .one = true, .dynamic = true, .reduce_range = args[2].as.b)
 
+// A convolution and a tensor that is added before the result is quantised: qx, qaccum, packed, scale, zero_point.
+static Status conv_add(Lane *lane, Site *site, const IValue *args, bool relu, IValue *rets)
+{
+    const Object *packed = args[2].as.object;
+    Tensor *x = args[0].as.tensor, *added, *y, *numbers;
+    QuantConvParams p = {.to_float = true};
+    TRY(conv_params(packed, &p));
+    if (!args[1].as.tensor->quant)
+        return op_raise("conv2d_add: the tensor to add must be quantized");
+    TRY(quant_conv(lane, site, &p, x, packed_get(packed, "weight").as.tensor, packed_get(packed, "bias"), 1, 0, &y));
+    Status status = view_same_shape(&y->view, &args[1].as.tensor->view) ? tensor_dequantise(lane, args[1].as.tensor, &added)
+                                                                       : op_raise("conv2d_add: the tensor to add must have the shape of the result");
+    if (status == ST_OK) {
+        status = tensor_new_as(lane, &y->view, &numbers);
+        if (status == ST_OK) {
+            status = tensor_copy_into(lane, numbers, added);
+            float *sum = y->view.data, *with = numbers->view.data; // both dense, in one order
+            for (int64_t i = 0, n = tensor_numel(y); i < n && status == ST_OK; i++) {
+                sum[i] += with[i];
+                sum[i] = relu && sum[i] < 0 ? 0 : sum[i];
+            }
+            tensor_release(numbers);
+        }
+        tensor_release(added);
+    }
+    if (status != ST_OK) {
+        tensor_release(y);
+        return status;
+    }
+    return quantise_take(lane, y, tensor_dtype(x), arg_double(args[3]), arg_int(args[4]), rets);
+}
+OP_FN(op_conv_add) { return conv_add(lane, site, args, false, rets); }
+OP_FN(op_conv_add_relu) { return conv_add(lane, site, args, true, rets); }
+
 // ---- packing
 
 OP_FN(op_linear_prepack) // W, B
@@ -400,6 +493,15 @@ OP_FN(op_get_transpose)
     return ST_OK;
 }
 
+// Packed parameters that are a tensor come from before PyTorch 1.4, which refuses them as well.
+OP_FN(op_outdated)
+{
+    const char *name = strstr(site->op->name, "::") + 2;
+    int len = (int)(strstr(name, "legacy") - name) - 1;
+    return op_raise("This model uses an outdated version of quantized.%.*s. Please re-export your model using the newer definitions in torch.jit.quantized",
+                    len, name);
+}
+
 // A method of an object of a builtin class: unpack gives (weight, bias), or the weight of an embedding; the others are
 // called like the attribute that they give.
 OP_FN(op_method)
@@ -434,7 +536,11 @@ OP_FN(op_method)
 const OpBinding OPS_QUANT_LINEAR[] = {
     BOTH("linear", op_linear), QROW("quantized::linear_relu", op_linear_relu), BOTH("linear_dynamic", op_linear_dynamic),
     QROW("quantized::linear_relu_dynamic", op_linear_relu_dynamic), QROW("quantized::linear_dynamic_fp16", op_linear_fp16),
-    QROW("quantized::linear_relu_dynamic_fp16", op_linear_relu_fp16),
+    QROW("quantized::linear_relu_dynamic_fp16", op_linear_relu_fp16), QROW("quantized::linear_leaky_relu", op_linear_leaky_relu),
+    QROW("quantized::linear_tanh", op_linear_tanh), QROW("quantized::linear_with_input_q_dq_qweight_dq_output_fp32", op_linear_in_numbers),
+    QROW("quantized::linear_with_input_q_dq_qweight_dq_relu_output_fp32", op_linear_relu_in_numbers), BOTH("linear_prepack_legacy", op_outdated),
+    BOTH("linear_prepack_fp16_legacy", op_outdated), QROW("quantized::linear_unpack.legacy", op_outdated),
+    QROW("quantized::linear_unpack_fp16.legacy", op_outdated), QROW("quantized::conv2d_add", op_conv_add), QROW("quantized::conv2d_add_relu", op_conv_add_relu),
     QROW("quantized::linear_dynamic_fp16_unpacked_weight", op_linear_fp16_unpacked), BOTH("linear_prepack", op_linear_prepack),
     BOTH("linear_prepack_fp16", op_linear_prepack_fp16), QROW("quantized::linear_unpack", op_unpack), QROW("quantized::linear_unpack_fp16", op_unpack),
     QROW("quantized::conv1d", op_conv1d), QROW("quantized::conv1d_relu", op_conv1d_relu), QROW("quantized::conv2d.new", op_conv),

@@ -309,6 +309,58 @@ static Status cat(Lane *lane, Site *site, const IValue *args, bool relu, IValue 
     return status;
 }
 
+// A result into a tensor that is there; takes y. What the integers of out stand for becomes what those of y do.
+static Status store_out(Lane *lane, const char *name, Tensor *y, IValue out_arg, IValue *rets)
+{
+    Tensor *out = out_arg.as.tensor, *from = NULL, *to = NULL;
+    Status status = quant_check_bytes(out, name);
+    if (status == ST_OK && (tensor_dtype(out) != tensor_dtype(y) || !view_same_shape(&out->view, &y->view)))
+        status = op_raise("%s: the output has another dtype or shape than the result", name);
+    if (status == ST_OK)
+        status = tensor_make_writable(out);
+    if (status == ST_OK)
+        status = tensor_int_view(lane, y, &from);
+    if (status == ST_OK)
+        status = tensor_int_view(lane, out, &to);
+    if (status == ST_OK)
+        status = tensor_copy_into(lane, to, from);
+    if (status == ST_OK) {
+        Quant *old = out->quant;
+        out->quant = quant_retain(y->quant);
+        quant_release(old);
+        rets[0] = value_retain(out_arg);
+    }
+    if (from)
+        tensor_release(from);
+    if (to)
+        tensor_release(to);
+    tensor_release(y);
+    return status;
+}
+
+static Status scalar_out(Lane *lane, const char *name, bool mul, bool relu, const IValue *args, IValue *rets) // qa, b, out
+{
+    Tensor *y;
+    TRY(with_number(lane, name, mul, relu, args[0], args[1], &y));
+    return store_out(lane, name, y, args[2], rets);
+}
+OP_FN(op_add_scalar_out) { return scalar_out(lane, "Add", false, false, args, rets); }
+OP_FN(op_add_scalar_relu_out) { return scalar_out(lane, "Add", false, true, args, rets); }
+OP_FN(op_mul_scalar_out) { return scalar_out(lane, "Mul", true, false, args, rets); }
+OP_FN(op_mul_scalar_relu_out) { return scalar_out(lane, "Mul", true, true, args, rets); }
+
+// In the quantisation of out.
+static Status cat_out(Lane *lane, Site *site, const IValue *args, bool relu, IValue *rets) // qx, dim, out
+{
+    Tensor *y;
+    TRY(quant_check_bytes(args[2].as.tensor, "quantized::cat_out"));
+    const Quant *q = args[2].as.tensor->quant;
+    TRY(cat(lane, site, args, relu, value_float(q->scale), value_int(q->zero_point), &y));
+    return store_out(lane, "quantized::cat_out", y, args[2], rets);
+}
+OP_FN(op_cat_out) { return cat_out(lane, site, args, false, rets); }
+OP_FN(op_cat_relu_out) { return cat_out(lane, site, args, true, rets); }
+
 OP_FN(op_cat) // qx, dim, scale, zero_point
 {
     Tensor *t;
@@ -620,9 +672,12 @@ OP_FN(op_max_pool3d) { return max_pool(lane, site, "aten::max_pool3d", args, ret
         QROW("quantized::" #op ".Scalar2", op_##op##_scalar2), QROW("quantized::" #op "_relu.Scalar", op_##op##_scalar_relu), \
         QROW("quantized::" #op "_relu.Scalar2", op_##op##_scalar2_relu), QROW("quantized::" #op "_scalar", op_##op##_scalar), \
         QROW("quantized::" #op "_scalar.Tensor", op_##op##_scalar), QROW("quantized::" #op "_scalar_relu", op_##op##_scalar_relu), \
-        QROW("quantized::" #op "_scalar_relu.Tensor", op_##op##_scalar_relu)
+        QROW("quantized::" #op "_scalar_relu.Tensor", op_##op##_scalar_relu), QROW("quantized::" #op "_scalar_out", op_##op##_scalar_out), \
+        QROW("quantized::" #op "_scalar_out.Tensor", op_##op##_scalar_out), QROW("quantized::" #op "_scalar_relu_out", op_##op##_scalar_relu_out), \
+        QROW("quantized::" #op "_scalar_relu_out.Tensor", op_##op##_scalar_relu_out)
 const OpBinding OPS_QUANT_MATH[] = {
     NUMBERED(add), NUMBERED(mul), QROW("_quantized::add", op_add), QROW("quantized::cat", op_cat), QROW("quantized::cat_relu", op_cat_relu),
+    QROW("quantized::cat_out", op_cat_out), QROW("quantized::cat_relu_out", op_cat_relu_out),
     QROW("quantized::batch_norm", op_batch_norm), QROW("quantized::batch_norm_relu", op_batch_norm_relu),
     QROW("quantized::batch_norm1d", op_batch_norm), QROW("quantized::batch_norm1d_relu", op_batch_norm_relu),
     QROW("quantized::batch_norm2d", op_batch_norm), QROW("quantized::batch_norm2d_relu", op_batch_norm_relu),

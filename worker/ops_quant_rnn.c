@@ -355,12 +355,21 @@ static Status make_cell(Lane *lane, Site *site, const char *kind, IValue b_ih, I
 OP_FN(op_make_dynamic) { return make_cell(lane, site, "quantized_dynamic", args[2], args[3], args[4].as.b, args[0], args[1], rets); }
 OP_FN(op_make_fp16) { return make_cell(lane, site, "quantized_fp16", value_none(), value_none(), false, args[0], args[1], rets); }
 
+// Parameters that are tensors come from before PyTorch 1.4, which refuses them as well.
+OP_FN(op_outdated)
+{
+    return op_raise("torch.%s with List[Tensor] for parameters is no longer supported. Please re-export your model using the newer definitions in torch.jit.quantized",
+                    strstr(site->op->name, "lstm") ? "quantized_lstm" : "quantized_gru");
+}
+
 #define NETWORK(name, fn) {name, fn, OP_QUANTISED, NULL, free_linear_sites}
 const OpBinding OPS_QUANT_RNN[] = {
     NETWORK("aten::quantized_lstm.input", op_lstm), NETWORK("aten::quantized_lstm.data", op_lstm_data), NETWORK("aten::quantized_gru.input", op_gru),
     NETWORK("aten::quantized_gru.data", op_gru_data), NETWORK("quantized::quantized_lstm_cell_dynamic", op_lstm_cell),
     NETWORK("quantized::quantized_gru_cell_dynamic", op_gru_cell), NETWORK("quantized::quantized_rnn_tanh_cell_dynamic", op_tanh_cell),
     NETWORK("quantized::quantized_rnn_relu_cell_dynamic", op_relu_cell), QROW("quantized::make_quantized_cell_params_dynamic", op_make_dynamic),
-    QROW("quantized::make_quantized_cell_params_fp16", op_make_fp16),
+    QROW("quantized::make_quantized_cell_params_fp16", op_make_fp16), QROW("aten::quantized_lstm.input_legacy", op_outdated),
+    QROW("aten::quantized_lstm.data_legacy", op_outdated), QROW("aten::quantized_gru.input_legacy", op_outdated),
+    QROW("aten::quantized_gru.data_legacy", op_outdated),
     {0},
 };
