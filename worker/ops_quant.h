@@ -26,6 +26,8 @@ Status quant_table(Lane *lane, Tensor *x, const uint8_t table[256], Quant *q, Te
 // y = f(x), element by element, quantised with scale and zero_point to x's dtype.
 Status quant_unary(Lane *lane, Tensor *x, float (*f)(const void *ctx, float x), const void *ctx, double scale, int64_t zero_point, Tensor **out);
 float quant_sigmoid(const void *ctx, float x);
+// The range whose 2^bits values are nearest to the n numbers of a row, found by narrowing the whole range in steps.
+void quant_best_range(const float *x, int64_t n, int64_t bins, double ratio, int bits, float *low, float *high);
 // Bounds are quantised first; None: no bound.
 Status quant_clamp(Lane *lane, Tensor *x, IValue lo, IValue hi, IValue *rets);
 

@@ -254,11 +254,16 @@ OP_FN(op_unpack)
     return ST_OK;
 }
 
-static void pack_row(const float *x, int64_t n, int bits, uint8_t *out)
+// The range that a row is quantised to: its own, a given one, or the best that a search finds.
+typedef struct RowRange {
+    const float *given; // [rows, 2], or NULL
+    int64_t bins;       // of the search; 0: no search
+    double ratio;
+} RowRange;
+
+static void pack_row(const float *x, int64_t n, int bits, float lo, float hi, uint8_t *out)
 {
-    float lo, hi;
     int levels = (1 << bits) - 1, per_byte = 8 / bits;
-    min_max_row(x, n, &lo, &hi);
     uint8_t *tail = out + row_bytes(bits, n);
     if (bits == 8) {
         float range = hi - lo, inverse = 255.0f / (range + 1e-8f), scale = range / 255.0f;
@@ -287,7 +292,7 @@ static void pack_row(const float *x, int64_t n, int bits, uint8_t *out)
     }
 }
 
-static Status prepack_bytes(Lane *lane, Tensor *w, int bits, IValue *rets)
+static Status prepack_bytes(Lane *lane, Tensor *w, int bits, RowRange range, IValue *rets)
 {
     if (tensor_dtype(w) != DT_F32 || w->view.ndim != 2 || w->view.size[1] % (8 / bits))
         return op_raise("embedding_bag_%s_prepack expects a float matrix whose rows fill whole bytes", bits == 8 ? "byte" : bits == 4 ? "4bit" : "2bit");
@@ -297,16 +302,55 @@ static Status prepack_bytes(Lane *lane, Tensor *w, int bits, IValue *rets)
         return op_raise("embedding_bag prepack: the weight has no columns");
     TRY(tensor_contiguous(lane, w, &x));
     Status status = tensor_new(lane, DT_U8, 2, (const int64_t[]){rows, pitch}, &out);
-    for (int64_t r = 0; r < rows && status == ST_OK; r++)
-        pack_row((const float *)x->view.data + r * columns, columns, bits, (uint8_t *)out->view.data + r * pitch);
+    for (int64_t r = 0; r < rows && status == ST_OK; r++) {
+        const float *row = (const float *)x->view.data + r * columns;
+        float lo, hi;
+        if (range.given) {
+            lo = range.given[2 * r];
+            hi = range.given[2 * r + 1];
+        } else if (range.bins) {
+            quant_best_range(row, columns, range.bins, range.ratio, bits, &lo, &hi);
+        } else {
+            min_max_row(row, columns, &lo, &hi);
+        }
+        pack_row(row, columns, bits, lo, hi, (uint8_t *)out->view.data + r * pitch);
+    }
     tensor_release(x);
     TRY(status);
     rets[0] = value_tensor_take(out);
     return ST_OK;
 }
-OP_FN(op_prepack_byte) { return prepack_bytes(lane, args[0].as.tensor, 8, rets); }
-OP_FN(op_prepack_4bit) { return args[1].as.b ? op_raise("embedding_bag_4bit_prepack with optimized_qparams is not supported") : prepack_bytes(lane, args[0].as.tensor, 4, rets); }
-OP_FN(op_prepack_2bit) { return args[1].as.b ? op_raise("embedding_bag_2bit_prepack with optimized_qparams is not supported") : prepack_bytes(lane, args[0].as.tensor, 2, rets); }
+
+// weight, optimized_qparams, nbins, ratio; bytes have their own range always.
+static Status prepack(Lane *lane, const IValue *args, int bits, IValue *rets)
+{
+    RowRange range = {0};
+    if (bits < 8 && args[1].as.b) {
+        range = (RowRange){.bins = args[2].as.i, .ratio = arg_double(args[3])};
+        if (range.bins < 1 || range.bins > 1 << 20)
+            return op_raise("embedding_bag prepack: nbins must be positive (limit 2^20)");
+    }
+    return prepack_bytes(lane, args[0].as.tensor, bits, range, rets);
+}
+OP_FN(op_prepack_byte) { return prepack(lane, args, 8, rets); }
+OP_FN(op_prepack_4bit) { return prepack(lane, args, 4, rets); }
+OP_FN(op_prepack_2bit) { return prepack(lane, args, 2, rets); }
+
+// weight, rowwise_min_max, …: the range of every row is given.
+static Status prepack_given(Lane *lane, const IValue *args, int bits, IValue *rets)
+{
+    Tensor *w = args[0].as.tensor, *ranges = args[1].as.tensor, *rows;
+    const View *v = &ranges->view;
+    if (v->dtype != DT_F32 || v->ndim != 2 || v->size[1] != 2 || w->view.ndim != 2 || v->size[0] != w->view.size[0])
+        return op_raise("embedding_bag prepack: rowwise_min_max must be a float matrix of two columns, with a row for every row of the weight");
+    TRY(tensor_contiguous(lane, ranges, &rows));
+    Status status = prepack_bytes(lane, w, bits, (RowRange){.given = rows->view.data}, rets);
+    tensor_release(rows);
+    return status;
+}
+OP_FN(op_prepack_byte_given) { return prepack_given(lane, args, 8, rets); }
+OP_FN(op_prepack_4bit_given) { return prepack_given(lane, args, 4, rets); }
+OP_FN(op_prepack_2bit_given) { return prepack_given(lane, args, 2, rets); }
 
 static Status unpack_bytes(Lane *lane, Tensor *w, int bits, IValue *rets)
 {
@@ -341,6 +385,9 @@ const OpBinding OPS_QUANT_EMBEDDING[] = {
     QROW("quantized::embedding_bag_2bit_rowwise_offsets", op_bag_bytes_2), QROW("quantized::embedding_bag_prepack", op_prepack),
     QROW("quantized::embedding_bag_unpack", op_unpack), QROW("quantized::embedding_bag_byte_prepack", op_prepack_byte),
     QROW("quantized::embedding_bag_4bit_prepack", op_prepack_4bit), QROW("quantized::embedding_bag_2bit_prepack", op_prepack_2bit),
+    QROW("quantized::embedding_bag_byte_prepack_with_rowwise_min_max", op_prepack_byte_given),
+    QROW("quantized::embedding_bag_4bit_prepack_with_rowwise_min_max", op_prepack_4bit_given),
+    QROW("quantized::embedding_bag_2bit_prepack_with_rowwise_min_max", op_prepack_2bit_given),
     QROW("quantized::embedding_bag_byte_unpack", op_unpack_byte), QROW("quantized::embedding_bag_4bit_unpack", op_unpack_4bit),
     QROW("quantized::embedding_bag_2bit_unpack", op_unpack_2bit),
     {0},
