@@ -165,7 +165,6 @@ PARTS_LOOPS(double complex, double, c128, f64)
 #define COMPLEX_LOOPS(T, F, S, sfx)                                                                                    \
     MUL_LOOP(T, F, S)                                                                                                  \
     UNARY(T, T, S, neg, -x)                                                                                            \
-    UNARY(T, F, S, abs, cabs##sfx(x))                                                                                  \
     UNARY(T, F, S, real, creal##sfx(x))                                                                                \
     UNARY(T, F, S, imag, cimag##sfx(x))                                                                                \
     UNARY(T, T, S, sgn, x == 0 ? 0 : x / cabs##sfx(x))                                                                 \
@@ -205,7 +204,6 @@ PARTS_LOOPS(double complex, double, c128, f64)
     BINARY(T, T, S, add, x + y)                                                                                        \
     BINARY(T, T, S, sub, x - y)                                                                                        \
     BINARY(T, T, S, mul, S##_product(x, y))                                                                            \
-    BINARY(T, T, S, div, quotient_##S(x, y))                                                                           \
     BINARY(T, T, S, add_alpha, x + (F)p->f[0] * y)                                                                     \
     BINARY(T, T, S, pow, y == 2 ? S##_product(x, x) : x == 0 && y == 0 ? 1 : cpow##sfx(x, y))                          \
     BINARY(T, uint8_t, S, eq, x == y)                                                                                  \
@@ -235,6 +233,16 @@ PARTS_LOOPS(double complex, double, c128, f64)
 
 COMPLEX_LOOPS(float complex, float, c64, f)
 COMPLEX_LOOPS(double complex, double, c128, )
+UNARY(double complex, double, c128, abs, cabs(x))
+BINARY(double complex, double complex, c128, div, quotient_c128(x, y))
+static void c64_abs(void *out, const void *const *in, int64_t n, unsigned scalars, PwParams *p)
+{
+    vec_table()->c64_abs(out, in, n, scalars, p);
+}
+static void c64_div(void *out, const void *const *in, int64_t n, unsigned scalars, PwParams *p)
+{
+    vec_table()->c64_div(out, in, n, scalars, p);
+}
 
 const PwLoop PW_LOOPS_C64[PW_COUNT] = COMPLEX_TABLE(c64);
 const PwLoop PW_LOOPS_C128[PW_COUNT] = COMPLEX_TABLE(c128);

@@ -6,6 +6,7 @@
 
 typedef struct VecTable {
     PwLoop f32[PW_COUNT], f64[PW_COUNT];
+    PwLoop c64_abs, c64_div;
     // The greatest (least) of n elements and `first`; NaN wins.
     float (*f32_max)(const float *x, int64_t n, float first), (*f32_min)(const float *x, int64_t n, float first);
     double (*f64_max)(const double *x, int64_t n, double first), (*f64_min)(const double *x, int64_t n, double first);

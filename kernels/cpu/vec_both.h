@@ -24,6 +24,7 @@
 #include "kernels/cpu/vec_real.h"
 
 #include "kernels/cpu/vec_wide.h"
+#include "kernels/cpu/vec_complex.h"
 
 static void f32_to_f16(uint16_t *dst, const float *src, int64_t n)
 {
@@ -98,6 +99,8 @@ FROM_F32(f32_to_i64, int64_t)
 const VecTable VEC_NAME(vec_table) = {
     .f32 = {VEC_LOOPS(ROW) ROW(ERFINV, erfinv)},
     .f64 = {VEC_LOOPS(ROW64)},
+    .c64_abs = VEC_NAME(c64_abs),
+    .c64_div = VEC_NAME(c64_div),
     .f32_max = VEC_NAME(f32_max),
     .f32_min = VEC_NAME(f32_min),
     .f64_max = VEC_NAME(f64_max),

@@ -208,6 +208,45 @@ static void binary_loops(void **state)
             }
 }
 
+static bool same_float(float got, double want) { return isnan(want) ? isnan(got) : got == (float)want && !signbit(got) == !signbit(want); }
+
+// Magnitudes and quotients of complex64: exactly these formulas in double, at every size, for operands from the least to the
+// greatest float, in place.
+static void complex_loops(void **state)
+{
+    (void)state;
+    static const float parts[] = {0, -0.0f, 1e-45f, 3e38f, -3e38f, INFINITY, NAN, 1, -2.5f, 1e20f, 1e-30f};
+    enum { KINDS = sizeof parts / sizeof *parts };
+    const VecTable *all[3];
+    int count = tables(all);
+    PwParams p = {0};
+    for (int t = 0; t < count; t++)
+        for (int n = 0; n <= MOST; n++) {
+            float a[2 * MOST], b[2 * MOST], size[MOST + 1], out[2 * MOST + 1];
+            for (int i = 0; i < 2 * n; i++) {
+                a[i] = i % 5 ? (float)sin(i + n) * 3 : parts[(i * 7 + n) % KINDS];
+                b[i] = i % 7 ? (float)cos(i - n) * 2 : parts[(i * 3 + n) % KINDS];
+            }
+            size[n] = out[2 * n] = 77;
+            all[t]->c64_abs(size, (const void *const[]){a}, n, 0, &p);
+            for (int i = 0; i < n; i++)
+                assert_true(same_float(size[i], hypot(a[2 * i], a[2 * i + 1])));
+            for (unsigned scalars = 0; scalars <= 2; scalars++) {
+                all[t]->c64_div(out, (const void *const[]){a, b}, n, scalars, &p);
+                assert_true(size[n] == 77 && out[2 * n] == 77); // nothing behind the end
+                for (int i = 0; i < n; i++) {
+                    const float *x = a + (scalars & 1 ? 0 : 2 * i), *y = b + (scalars & 2 ? 0 : 2 * i);
+                    double c = y[0], d = y[1], by = 1 / (c * c + d * d);
+                    assert_true(same_float(out[2 * i], (x[0] * c + x[1] * d) * by));
+                    assert_true(same_float(out[2 * i + 1], (x[1] * c - x[0] * d) * by));
+                }
+            }
+            all[t]->c64_div(out, (const void *const[]){a, b}, n, 0, &p);
+            all[t]->c64_div(b, (const void *const[]){a, b}, n, 0, &p);
+            assert_memory_equal(b, out, sizeof *b * 2 * (size_t)n);
+        }
+}
+
 // ---- plans over strided operands
 
 static double number_at(const View *v, const int64_t *index, int ndim)
@@ -309,7 +348,7 @@ static void errors(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(unary_loops), cmocka_unit_test(narrow_errors), cmocka_unit_test(wide_tables_agree), cmocka_unit_test(binary_loops),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(unary_loops), cmocka_unit_test(narrow_errors), cmocka_unit_test(wide_tables_agree), cmocka_unit_test(binary_loops), cmocka_unit_test(complex_loops),
                                        cmocka_unit_test(plans), cmocka_unit_test(errors)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
