@@ -29,6 +29,10 @@
 static void f32_to_f16(uint16_t *dst, const float *src, int64_t n)
 {
     int64_t i = 0;
+#if defined(__AVX512F__)
+    for (; i + 16 <= n; i += 16)
+        _mm256_storeu_si256((__m256i *)(dst + i), _mm512_cvtps_ph(_mm512_loadu_ps(src + i), 0));
+#endif
 #if defined(__F16C__)
     for (; i + 8 <= n; i += 8)
         _mm_storeu_si128((__m128i *)(dst + i), _mm256_cvtps_ph(_mm256_loadu_ps(src + i), 0));
@@ -55,7 +59,18 @@ static void f16_to_f32(float *dst, const uint16_t *src, int64_t n)
 // Round to nearest, ties to even; NaN is 0x7fc0.
 static void f32_to_bf16(uint16_t *restrict dst, const float *restrict src, int64_t n)
 {
-    for (int64_t i = 0; i < n; i++) {
+    int64_t i = 0;
+#if defined(__AVX512F__)
+    const __m512i half = _mm512_set1_epi32(0x7fff), one = _mm512_set1_epi32(1), nan = _mm512_set1_epi32(0x7fc0);
+    for (; i + 16 <= n; i += 16) {
+        __m512 x = _mm512_loadu_ps(src + i);
+        __m512i bits = _mm512_castps_si512(x), odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), one);
+        __m512i rounded = _mm512_srli_epi32(_mm512_add_epi32(_mm512_add_epi32(bits, half), odd), 16);
+        rounded = _mm512_mask_mov_epi32(rounded, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), nan);
+        _mm256_storeu_si256((__m256i *)(dst + i), _mm512_cvtepi32_epi16(rounded));
+    }
+#endif
+    for (; i < n; i++) {
         uint32_t bits;
         memcpy(&bits, src + i, sizeof bits);
         uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
@@ -65,7 +80,12 @@ static void f32_to_bf16(uint16_t *restrict dst, const float *restrict src, int64
 
 static void bf16_to_f32(float *restrict dst, const uint16_t *restrict src, int64_t n)
 {
-    for (int64_t i = 0; i < n; i++) {
+    int64_t i = 0;
+#if defined(__AVX512F__)
+    for (; i + 16 <= n; i += 16)
+        _mm512_storeu_si512(dst + i, _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(src + i))), 16));
+#endif
+    for (; i < n; i++) {
         uint32_t bits = (uint32_t)src[i] << 16;
         memcpy(dst + i, &bits, sizeof bits);
     }

@@ -208,6 +208,38 @@ static void binary_loops(void **state)
             }
 }
 
+// Conversions between float and the half types: every half, and floats around the middle between two of them.
+static void half_tables(void **state)
+{
+    (void)state;
+    enum { N = 65536 + 7 };
+    static const uint32_t low[] = {0, 1, 0x0fff, 0x1000, 0x1001, 0x7fff, 0x8000, 0x8001, 0xffff};
+    static float wide[N], back[N];
+    static uint16_t half[N], narrow[N];
+    const VecTable *all[3];
+    int count = tables(all);
+    for (int t = 0; t < count; t++)
+        for (size_t k = 0; k < sizeof low / sizeof *low; k++) {
+            for (uint32_t i = 0; i < N; i++) {
+                uint32_t bits = i << 16 | low[k];
+                memcpy(wide + i, &bits, sizeof bits);
+                half[i] = (uint16_t)(i ^ low[k]);
+            }
+            all[t]->f32_to_bf16(narrow, wide, N);
+            for (int i = 0; i < N; i++)
+                assert_int_equal(narrow[i], bf16_from_float(wide[i]));
+            all[t]->f32_to_f16(narrow, wide, N);
+            for (int i = 0; i < N; i++) // the instruction keeps more of a NaN
+                assert_true(isnan(wide[i]) ? isnan(f16_to_float(narrow[i])) : narrow[i] == f16_from_float(wide[i]));
+            all[t]->bf16_to_f32(back, half, N);
+            for (int i = 0; i < N; i++)
+                assert_true(isnan(back[i]) ? isnan(bf16_to_float(half[i])) : back[i] == bf16_to_float(half[i]));
+            all[t]->f16_to_f32(back, half, N);
+            for (int i = 0; i < N; i++)
+                assert_true(isnan(back[i]) ? isnan(f16_to_float(half[i])) : back[i] == f16_to_float(half[i]));
+        }
+}
+
 static bool same_float(float got, double want) { return isnan(want) ? isnan(got) : got == (float)want && !signbit(got) == !signbit(want); }
 
 // Magnitudes and quotients of complex64: exactly these formulas in double, at every size, for operands from the least to the
@@ -348,7 +380,7 @@ static void errors(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(unary_loops), cmocka_unit_test(narrow_errors), cmocka_unit_test(wide_tables_agree), cmocka_unit_test(binary_loops), cmocka_unit_test(complex_loops),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(unary_loops), cmocka_unit_test(narrow_errors), cmocka_unit_test(wide_tables_agree), cmocka_unit_test(binary_loops), cmocka_unit_test(complex_loops), cmocka_unit_test(half_tables),
                                        cmocka_unit_test(plans), cmocka_unit_test(errors)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
