@@ -10,9 +10,9 @@
 const KernelOp kernel_conv = {"conv", VARIANTS(CPU("dnnl", dnnl_conv), CPU("depthwise", c_depthwise), CPU("gemm", gemm_conv), HALF(conv), CPU("reference", ref_conv))};
 const KernelOp kernel_add_act = {"add_act", VARIANTS(CPU("reference", ref_add_act))};
 const KernelOp kernel_rnn_layer = {"rnn_layer", VARIANTS(CPU("dnnl", dnnl_rnn), CPU("gemm", gemm_rnn), HALF(rnn_layer), CPU("reference", ref_rnn))};
-const KernelOp kernel_linear = {"linear", VARIANTS(CPU("dnnl", dnnl_linear), CPU("blas", blas_linear), CPU("reference", ref_linear))};
+const KernelOp kernel_linear = {"linear", VARIANTS(CPU("vector", c_gemv_linear), CPU("dnnl", dnnl_linear), CPU("blas", blas_linear), CPU("reference", ref_linear))};
 const KernelOp kernel_fft = {"fft", VARIANTS(CPU("fftw", fftw_fft), CPU("reference", ref_fft))};
-const KernelOp kernel_matmul = {"matmul", VARIANTS(CPU("dnnl", dnnl_matmul), CPU("blas", blas_matmul), CPU("reference", ref_matmul))};
+const KernelOp kernel_matmul = {"matmul", VARIANTS(CPU("vector", c_gemv_matmul), CPU("dnnl", dnnl_matmul), CPU("blas", blas_matmul), CPU("reference", ref_matmul))};
 const KernelOp kernel_pool = {"pool", VARIANTS(CPU("bytes", q_pool), CPU("dnnl", dnnl_pool), CPU("planes", c_pool), HALF(pool), CPU("reference", ref_pool))};
 const KernelOp kernel_adaptive_pool = {"adaptive_pool", VARIANTS(CPU("dnnl", dnnl_adaptive_pool), CPU("planes", c_adaptive_pool), HALF(adaptive_pool), CPU("reference", ref_adaptive_pool))};
 const KernelOp kernel_batch_norm = {"batch_norm", VARIANTS(CPU("vector", c_batch_norm), CPU("sums", w_batch_norm), HALF(batch_norm), CPU("reference", ref_batch_norm))};

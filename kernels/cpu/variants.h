@@ -10,6 +10,8 @@
     void x##_destroy(Kernel *k)
 
 KERNEL_VARIANT(dnnl_conv);
+KERNEL_VARIANT(c_gemv_linear);
+KERNEL_VARIANT(c_gemv_matmul);
 KERNEL_VARIANT(dnnl_linear);
 KERNEL_VARIANT(dnnl_matmul);
 KERNEL_VARIANT(dnnl_pool);

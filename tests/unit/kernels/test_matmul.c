@@ -12,7 +12,8 @@ static void products(int na, const int64_t *sa, int nb, const int64_t *sb)
 {
     MatmulParams p = {1, 1, 0, 0};
     Operand a = operand_f32(na, sa, 1), b = operand_f32(nb, sb, 2);
-    compare(&p, a.view, b.view, operand_absent().view, na == 1 && nb == 1 ? "blas" : "dnnl");
+    bool row = na == 1 || (na == 2 && sa[0] == 1), column = nb == 1 || (nb == 2 && sb[1] == 1);
+    compare(&p, a.view, b.view, operand_absent().view, na == 1 && nb == 1 ? "blas" : na <= 2 && nb <= 2 && row != column ? "vector" : "dnnl");
     operand_free(&a);
     operand_free(&b);
 }
@@ -89,10 +90,37 @@ static void test_c(void **state)
     operand_free(&full);
 }
 
+// A matrix and a vector, on either side, the matrix as it is, transposed, and with rows apart; sizes around the numbers of
+// rows, columns and elements that are summed at once.
+static void test_vectors(void **state)
+{
+    (void)state;
+    static const int64_t sizes[][2] = {{1, 3}, {3, 16}, {4, 17}, {5, 1}, {67, 33}, {64, 513}, {130, 1030}};
+    MatmulParams p = {1, 1, 0, 0};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        int64_t m = sizes[i][0], n = sizes[i][1];
+        Operand a = operand_f32(DIMS(m, n), 1), wide = operand_f32(DIMS(m, n + 3), 2), x = operand_f32(DIMS(n), 3), y = operand_f32(DIMS(m), 4);
+        View part = wide.view;
+        part.size[1] = n;
+        View matrices[] = {a.view, part};
+        for (int j = 0; j < 2; j++) {
+            View turned = view_permuted(&matrices[j], (int[]){1, 0});
+            compare(&p, matrices[j], x.view, operand_absent().view, m == 1 ? "dnnl" : "vector");
+            compare(&p, turned, y.view, operand_absent().view, n == 1 ? "dnnl" : "vector");
+            compare(&p, x.view, turned, operand_absent().view, m == 1 ? "dnnl" : "vector");
+            compare(&p, y.view, matrices[j], operand_absent().view, n == 1 ? "dnnl" : "vector");
+        }
+        operand_free(&a);
+        operand_free(&wide);
+        operand_free(&x);
+        operand_free(&y);
+    }
+}
+
 static void linear(const ActParams *p, View x, View w, View bias, View add)
 {
     View in[4] = {x, w, bias, add};
-    assert_string_equal(kernel_compare(&kernel_linear, p, in, 4, 2), "dnnl");
+    assert_string_equal(kernel_compare(&kernel_linear, p, in, 4, 2), view_numel(&x) == w.size[1] ? "vector" : "dnnl");
 }
 
 static void test_linear(void **state)
@@ -100,7 +128,11 @@ static void test_linear(void **state)
     (void)state;
     Operand x = operand_f32(DIMS(3, 4, 20), 1), w = operand_f32(DIMS(17, 20), 2), bias = operand_f32(DIMS(17), 3), add = operand_f32(DIMS(3, 4, 17), 4);
     Operand w1 = operand_f32(DIMS(1, 20), 5), bias1 = operand_f32(DIMS(1), 6), add1 = operand_f32(DIMS(3, 4, 1), 7);
-    View no = operand_absent().view;
+    View no = operand_absent().view, row = x.view, row_add = add.view; // x[0, 0]
+    row.ndim = row_add.ndim = 1;
+    row.size[0] = 20;
+    row_add.size[0] = 17;
+    row.stride[0] = row_add.stride[0] = 1;
     for (int act = 0; act < ACT_COUNT; act++) {
         ActParams p = {.act = act};
         p.lo = act == ACT_CLAMP ? -0.5f : act == ACT_LEAKY_RELU ? 0.01f : 0;
@@ -109,6 +141,7 @@ static void test_linear(void **state)
         linear(&p, x.view, w.view, no, add.view);
         linear(&p, x.view, w.view, bias.view, add.view);
         linear(&p, x.view, w1.view, bias1.view, add1.view); // one column
+        linear(&p, row, w.view, bias.view, row_add);
     }
     ActParams p = {.act = ACT_NONE};
     View narrow = x.view; // x[:, 0], and one row
@@ -116,10 +149,6 @@ static void test_linear(void **state)
     narrow.size[1] = 20;
     narrow.stride[1] = 1;
     linear(&p, narrow, w.view, bias.view, no);
-    View row = x.view;
-    row.ndim = 1;
-    row.size[0] = 20;
-    row.stride[0] = 1;
     linear(&p, row, w.view, bias.view, no);
     linear(&p, view_permuted(&x.view, (int[]){1, 0, 2}), w.view, bias.view, no);
     operand_free(&x);
@@ -266,7 +295,7 @@ static void test_messages(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ranks),  cmocka_unit_test(test_strides), cmocka_unit_test(test_c),       cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_ranks),  cmocka_unit_test(test_strides), cmocka_unit_test(test_c),       cmocka_unit_test(test_vectors), cmocka_unit_test(test_linear),
         cmocka_unit_test(test_other_types), cmocka_unit_test(test_blas), cmocka_unit_test(test_empty), cmocka_unit_test(test_messages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
