@@ -144,6 +144,9 @@ INDEXED_ROW(set_row_any, char, move(base, dense, w->size))
 INDEXED_ROW(add_row_f32, float, *base += *dense)
 INDEXED_ROW(add_row_f64, double, *base += *dense)
 INDEXED_ROW(add_row_i64, uint64_t, *base += *dense)
+INDEXED_ROW(mul_row_f32, float, *base *= *dense)
+INDEXED_ROW(max_row_f32, float, *base = COMBINE(float, *base, *dense, INDEX_MAX_OF))
+INDEXED_ROW(min_row_f32, float, *base = COMBINE(float, *base, *dense, INDEX_MIN_OF))
 INDEXED_ROW(combine_row_any, char, combine(w->dtype, w->op, base, dense))
 
 typedef void (*RowFn)(Walk *w, char **data, const int64_t *stride, int64_t n);
@@ -154,8 +157,8 @@ static RowFn indexed_row(IndexOp op, DType t, size_t size)
         return size == 4 ? get_row_4 : size == 8 ? get_row_8 : size == 2 ? get_row_2 : size == 1 ? get_row_1 : get_row_any;
     if (op == INDEX_SET)
         return size == 4 ? set_row_4 : size == 8 ? set_row_8 : set_row_any;
-    if (op == INDEX_ADD && t == DT_F32)
-        return add_row_f32;
+    if (t == DT_F32)
+        return op == INDEX_ADD ? add_row_f32 : op == INDEX_MUL ? mul_row_f32 : op == INDEX_MAX_OF ? max_row_f32 : min_row_f32;
     if (op == INDEX_ADD && t == DT_F64)
         return add_row_f64;
     return op == INDEX_ADD && t == DT_I64 ? add_row_i64 : combine_row_any;
