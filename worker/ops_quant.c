@@ -2,6 +2,7 @@
 // choice of scale and zero point.
 #include "worker/ops_quant.h"
 
+#include "kernels/isa.h"
 #include "kernels/quant.h"
 
 #include <math.h>
@@ -384,16 +385,20 @@ OP_FN(op_int_repr)
 // ---- fake_quantize: numbers rounded to what integers could hold
 
 // x of any strides, in the order of its elements in `out` (dense, like x).
-static void fake_row(const float *x, float *y, bool *mask, int64_t n, float scale, int64_t zero_point, int64_t qmin, int64_t qmax)
+ISA_INLINE void fake_row_body(const float *x, float *y, bool *mask, int64_t n, float scale, double zero_point, double qmin, double qmax)
 {
     float inverse = 1.0f / scale;
+    ISA_INDEPENDENT
     for (int64_t i = 0; i < n; i++) {
-        double q = (double)zero_point + nearbyint((double)(x[i] * inverse));
-        mask[i] = q >= (double)qmin && q <= (double)qmax;
-        q = q > (double)qmin ? q < (double)qmax ? q : (double)qmax : (double)qmin;
-        y[i] = (float)(q - (double)zero_point) * scale;
+        double q = zero_point + nearbyint((double)(x[i] * inverse));
+        mask[i] = (q >= qmin) & (q <= qmax);
+        q = q > qmin ? q : qmin;
+        q = q < qmax ? q : qmax;
+        y[i] = (float)(q - zero_point) * scale;
     }
 }
+ISA_VARIANTS(fake_row, (const float *x, float *y, bool *mask, int64_t n, float scale, double zero_point, double qmin, double qmax),
+             (x, y, mask, n, scale, zero_point, qmin, qmax))
 
 // axis < 0: one scale. With `rets[1]` wanted: the mask of values that were not clamped.
 static Status fake(Lane *lane, Site *site, Tensor *x, Tensor *scales, Tensor *zero_points, double scale, int64_t zero_point, int axis, int64_t qmin, int64_t qmax, IValue *rets)
@@ -428,7 +433,7 @@ static Status fake(Lane *lane, Site *site, Tensor *x, Tensor *scales, Tensor *ze
         for (int64_t at = 0, c = 0; at < n; at += inner, c = c + 1 == channels ? 0 : c + 1) {
             float this_scale = axis >= 0 ? ((float *)s->view.data)[c * s->view.stride[0]] : (float)scale;
             int64_t zero = axis >= 0 ? (int64_t)((float *)z->view.data)[c * z->view.stride[0]] : zero_point;
-            fake_row((float *)row->view.data + at, (float *)y->view.data + at, (bool *)mask->view.data + at, inner, this_scale, zero, qmin, qmax);
+            fake_row((float *)row->view.data + at, (float *)y->view.data + at, (bool *)mask->view.data + at, inner, this_scale, (double)zero, (double)qmin, (double)qmax);
         }
     }
     if (status == ST_OK && tensor_dtype(x) != DT_F32) {
