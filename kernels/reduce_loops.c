@@ -9,7 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { LANES = 16, SHORT_SUM = 4 * LANES * REDUCE_SHORT, EXP_BLOCK = 512 };
+enum { LANES = 16, SHORT_SUM = 4 * LANES * REDUCE_SHORT, BLOCK = 512 };
 
 // Folds row x into lanes of type L with `step` (from `lane` and element `v`), then the lanes into `result` with `merge`
 // (from `result` and `lane`).
@@ -152,8 +152,10 @@ enum { LANES = 16, SHORT_SUM = 4 * LANES * REDUCE_SHORT, EXP_BLOCK = 512 };
         case STEP_ABS_MAX: FOLD(T, T, (T)acc, GREATER(absolute(v), lane), acc, GREATER(lane, acc)); break;             \
         case STEP_ABS_MIN: FOLD(T, T, (T)acc, LESSER(absolute(v), lane), acc, LESSER(lane, acc)); break;               \
         case STEP_ABS_POWER:                                                                                           \
-            for (int64_t i = 0; i < n; i++)                                                                            \
-                acc += (A)pow(fabs((double)x[i]), number);                                                             \
+            if (number == 3)                                                                                           \
+                FOLD(T, double, 0, lane + fabs((double)v) * ((double)v * (double)v), acc, (A)((double)acc + lane));    \
+            else                                                                                                       \
+                S##_power_sum(x, n, number, &acc);                                                                     \
             break;                                                                                                     \
         case STEP_EXP:                                                                                                 \
             S##_exp_sum(x, n, center, &acc);                                                                           \
@@ -215,12 +217,12 @@ enum { LANES = 16, SHORT_SUM = 4 * LANES * REDUCE_SHORT, EXP_BLOCK = 512 };
 // Wraps like PyTorch's: unsigned arithmetic.
 #define WRAPPING_SUM(T, A, term) FOLD(T, uint64_t, 0, lane + (uint64_t)(term), acc, (A)((uint64_t)acc + lane))
 
-// exp in blocks by the elementwise loops, then summed.
+// exp and pow in blocks by the elementwise loops, then summed.
 static void f32_exp_sum(const float *all, int64_t total, double center, double *sum)
 {
-    float x[EXP_BLOCK];
-    for (int64_t from = 0; from < total; from += EXP_BLOCK) {
-        int64_t n = total - from < EXP_BLOCK ? total - from : EXP_BLOCK;
+    float x[BLOCK];
+    for (int64_t from = 0; from < total; from += BLOCK) {
+        int64_t n = total - from < BLOCK ? total - from : BLOCK;
         const void *in[] = {x};
         double acc = 0;
         for (int64_t i = 0; i < n; i++)
@@ -232,9 +234,9 @@ static void f32_exp_sum(const float *all, int64_t total, double center, double *
 }
 static void f64_exp_sum(const double *all, int64_t total, double center, double *sum)
 {
-    double x[EXP_BLOCK];
-    for (int64_t from = 0; from < total; from += EXP_BLOCK) {
-        int64_t n = total - from < EXP_BLOCK ? total - from : EXP_BLOCK;
+    double x[BLOCK];
+    for (int64_t from = 0; from < total; from += BLOCK) {
+        int64_t n = total - from < BLOCK ? total - from : BLOCK;
         const void *in[] = {x};
         double acc = 0;
         for (int64_t i = 0; i < n; i++)
@@ -244,6 +246,24 @@ static void f64_exp_sum(const double *all, int64_t total, double center, double 
         *sum += acc;
     }
 }
+#define POWER_SUM(T, A, S)                                                                                             \
+    static void S##_power_sum(const T *all, int64_t total, double number, A *sum)                                      \
+    {                                                                                                                  \
+        double x[BLOCK];                                                                                           \
+        for (int64_t from = 0; from < total; from += BLOCK) {                                                      \
+            int64_t n = total - from < BLOCK ? total - from : BLOCK;                                           \
+            const void *in[] = {x, &number};                                                                           \
+            double acc = 0;                                                                                            \
+            for (int64_t i = 0; i < n; i++)                                                                            \
+                x[i] = fabs((double)all[from + i]);                                                                    \
+            vec_table()->f64[PW_POW](x, in, n, 2, NULL);                                                               \
+            FOLD(double, double, 0, lane + v, acc, acc + lane);                                                        \
+            *sum += (A)acc;                                                                                            \
+        }                                                                                                              \
+    }
+POWER_SUM(float, double, f32)
+POWER_SUM(double, double, f64)
+POWER_SUM(int64_t, int64_t, i64) // norms of integers are taken of doubles: not used
 static void f32_exp_columns(const float *x, int64_t m, const double *center, double *sum)
 {
     float y[REDUCE_COLUMNS];
