@@ -269,7 +269,7 @@ static Status products(const BlasState *s, const char *a, const char *b, char *s
         }
         char *c = sum + i * s->rows * s->m.n * size;
         if (whole(s->type))
-            (s->type == DT_I64 ? gemm_i64 : gemm_i32)(s->rows, s->m.n, s->m.k, a + at_a * size, b + at_b * size, c);
+            (s->type == DT_I64 ? gemm_i64 : gemm_i32)(s->rows, s->m.n, s->m.k, a + at_a * size, b + at_b * size, c, s->m.n);
         else
             TRY(multiply(s, a + at_a * size, b + at_b * size, c, alpha, beta));
         for (int d = s->m.ndim - 3; d >= 0 && ++index[d] == s->m.batch[d]; d--)

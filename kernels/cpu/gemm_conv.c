@@ -1,5 +1,5 @@
 // Convolution as matrix products through OpenBLAS, for what oneDNN does not have or has only a slow form of: float64,
-// complex, and odd shapes of float32. The windows become columns, some output rows at a time so that they stay in the
+// complex, and odd shapes of float32; integers by products of our own. The windows become columns, some output rows at a time so that they stay in the
 // cache; a transposed convolution multiplies first and adds the columns up where they belong.
 #include "kernels/copy.h"
 #include "kernels/cpu/columns.h"
@@ -58,7 +58,9 @@ Status gemm_conv_prepare(Kernel *k, const KernelContext *ctx, const void *params
     int64_t size[VIEW_MAX_DIMS];
     TRY(conv_shape(p, in, n_in, size));
     bool complex_type = t == DT_C64 || t == DT_C128;
-    if ((t != DT_F32 && t != DT_F64 && !complex_type) || w->dtype != x->dtype || any_private(in, n_in) || (complex_type && p->act != ACT_NONE))
+    bool integer = t == DT_I32 || t == DT_I64;
+    if ((t != DT_F32 && t != DT_F64 && !complex_type && !integer) || w->dtype != x->dtype || any_private(in, n_in) || (complex_type && p->act != ACT_NONE) ||
+        (integer && (p->transposed || p->act != ACT_NONE || operand_given(in, n_in, 3))))
         return ST_DECLINED;
     kernel_output(k, 0, t, x->ndim, size);
     if (view_numel(x) == 0 || view_numel(w) == 0 || view_numel(&k->outputs[0]) == 0)
@@ -97,15 +99,26 @@ Status gemm_conv_prepare(Kernel *k, const KernelContext *ctx, const void *params
 
 // ---- one group of one sample
 
+// y [out_c, n] of rows pixels_out apart = w [out_c, k] columns [k, n].
+static Status multiply(const GemmConv *s, int64_t n, int64_t k, const char *columns, const char *w, char *y)
+{
+    if (s->c.type != DT_I32 && s->c.type != DT_I64)
+        return blas_gemm(s->c.type, BLAS_N, BLAS_N, n, s->out_c, k, 1, columns, n, w, k, 0, y, s->pixels_out);
+    for (int64_t c = 0; c < s->out_c; c++)
+        memset(y + (size_t)(c * s->pixels_out) * s->c.element, 0, (size_t)n * s->c.element);
+    (s->c.type == DT_I32 ? gemm_i32 : gemm_i64)(s->out_c, n, k, w, columns, y, s->pixels_out);
+    return ST_OK;
+}
+
 static Status forward_group(const GemmConv *s, const char *x, const char *w, char *y, char *columns)
 {
     int64_t k = s->in_c * s->c.taps, width = s->c.windows[2], all = s->c.windows[0] * s->c.windows[1];
     if (s->direct)
-        return blas_gemm(s->c.type, BLAS_N, BLAS_N, s->pixels_out, s->out_c, k, 1, x, s->pixels_in, w, k, 0, y, s->pixels_out);
+        return multiply(s, s->pixels_out, k, x, w, y);
     for (int64_t row = 0; row < all; row += s->rows) {
         int64_t rows = all - row < s->rows ? all - row : s->rows, n = rows * width;
         columns_fill(&s->c, s->in_c, x, row, rows, columns);
-        TRY(blas_gemm(s->c.type, BLAS_N, BLAS_N, n, s->out_c, k, 1, columns, n, w, k, 0, y + (size_t)(row * width) * s->c.element, s->pixels_out));
+        TRY(multiply(s, n, k, columns, w, y + (size_t)(row * width) * s->c.element));
     }
     return ST_OK;
 }
@@ -125,6 +138,16 @@ static Status transposed_group(const GemmConv *s, const char *x, const char *w, 
 void conv_finish(const ConvParams *p, DType t, int64_t n, int64_t channels, int64_t pixels, const View *bias, const void *add, void *out)
 {
     int64_t all = n * channels * pixels;
+    if (t == DT_I32 || t == DT_I64) {
+        for (int64_t i = 0; bias && i < all; i++) {
+            int64_t b = i / pixels % channels * bias->stride[0];
+            if (t == DT_I64)
+                ((uint64_t *)out)[i] += ((const uint64_t *)bias->data)[b];
+            else
+                ((uint32_t *)out)[i] += ((const uint32_t *)bias->data)[b];
+        }
+        return;
+    }
     bool wide = t == DT_F64 || t == DT_C128;
     int parts = t == DT_C64 || t == DT_C128 ? 2 : 1;
     for (int64_t c = 0; bias && c < n * channels; c++)

@@ -19,11 +19,11 @@ enum { ROWS = 4 };
         }                                                                                                              \
         for (int64_t r = 0; r < (rows); r++)                                                                           \
             for (int64_t x = 0; x < (columns); x++)                                                                    \
-                c[(i + r) * n + j + x] += sum[r][x];                                                                   \
+                c[(i + r) * ldc + j + x] += sum[r][x];                                                                 \
     }
 
 #define GEMM(T, name, columns_of_tile)                                                                                                  \
-    ISA_INLINE void name##_body(int64_t m, int64_t n, int64_t k, const T *restrict a, const T *restrict b, T *restrict c) \
+    ISA_INLINE void name##_body(int64_t m, int64_t n, int64_t k, const T *restrict a, const T *restrict b, T *restrict c, int64_t ldc) \
     {                                                                                                                  \
         enum { COLUMNS = columns_of_tile };                                                                            \
         for (int64_t j = 0; j < n; j += COLUMNS) {                                                                     \
@@ -39,10 +39,10 @@ enum { ROWS = 4 };
             }                                                                                                          \
         }                                                                                                              \
     }                                                                                                                  \
-    ISA_VARIANTS(name, (int64_t m, int64_t n, int64_t k, const T *restrict a, const T *restrict b, T *restrict c), (m, n, k, a, b, c))
+    ISA_VARIANTS(name, (int64_t m, int64_t n, int64_t k, const T *restrict a, const T *restrict b, T *restrict c, int64_t ldc), (m, n, k, a, b, c, ldc))
 
 GEMM(uint32_t, gemm_u32, 32)
 GEMM(uint64_t, gemm_u64, 8) // more do not fit the registers of AVX-512 as gcc uses them
 
-void gemm_i32(int64_t m, int64_t n, int64_t k, const void *a, const void *b, void *c) { gemm_u32(m, n, k, a, b, c); }
-void gemm_i64(int64_t m, int64_t n, int64_t k, const void *a, const void *b, void *c) { gemm_u64(m, n, k, a, b, c); }
+void gemm_i32(int64_t m, int64_t n, int64_t k, const void *a, const void *b, void *c, int64_t ldc) { gemm_u32(m, n, k, a, b, c, ldc); }
+void gemm_i64(int64_t m, int64_t n, int64_t k, const void *a, const void *b, void *c, int64_t ldc) { gemm_u64(m, n, k, a, b, c, ldc); }

@@ -103,8 +103,8 @@ static inline bool any_private(const View *in, int n_in)
 void kernel_output_order(Kernel *k, const int32_t *order);
 
 // c[m, n] += a[m, k] b[k, n]: row-major int32 or int64, wrapping around.
-void gemm_i32(int64_t m, int64_t n, int64_t k, const void *a, const void *b, void *c);
-void gemm_i64(int64_t m, int64_t n, int64_t k, const void *a, const void *b, void *c);
+void gemm_i32(int64_t m, int64_t n, int64_t k, const void *a, const void *b, void *c, int64_t ldc);
+void gemm_i64(int64_t m, int64_t n, int64_t k, const void *a, const void *b, void *c, int64_t ldc);
 
 // Whether the elements lie as [outer, spatial…, inner] in one piece, inner being channels side by side: 1 when plain, all
 // with channels last, or a block of them.

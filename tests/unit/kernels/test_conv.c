@@ -327,6 +327,43 @@ static void test_other_types(void **state)
     }
 }
 
+// Whole numbers -9 … 9.
+static Operand operand_whole(DType t, int ndim, const int64_t *size, uint64_t seed)
+{
+    Operand f = operand_f32(ndim, size, seed), o = {.view = f.view};
+    for (int64_t i = 0; i < view_numel(&f.view); i++)
+        ((float *)f.view.data)[i] *= 9.9f;
+    o.view.dtype = (uint8_t)t;
+    operand_alloc(&o, (size_t)view_numel(&f.view) * dtype_size(t));
+    assert_int_equal(copy_convert(&o.view, &f.view), ST_OK);
+    operand_free(&f);
+    return o;
+}
+
+// Exact sums, also when the columns come in several blocks.
+static void test_integers(void **state)
+{
+    (void)state;
+    static const DType types[] = {DT_I32, DT_I64};
+    for (int i = 0; i < 2; i++)
+        for (int large = 0; large < 2; large++) {
+            int64_t side = large ? 75 : 9;
+            ConvParams p = params(large ? 1 : 2, 1, 1, 2);
+            Operand x = operand_whole(types[i], DIMS(2, 8, side, side), 1), w = operand_whole(types[i], DIMS(6, 4, 3, 3), 2), b = operand_whole(types[i], DIMS(6), 3);
+            View in[4] = {x.view, w.view, b.view, operand_absent().view};
+            assert_string_equal(kernel_compare_to(&kernel_conv, &p, in, 4, 2, 0), "gemm");
+            p = params(1, 0, 1, 1);
+            Operand point = operand_whole(types[i], DIMS(3, 8, 1, 1), 4);
+            in[1] = point.view;
+            in[2] = operand_absent().view;
+            assert_string_equal(kernel_compare_to(&kernel_conv, &p, in, 4, 2, 0), "gemm");
+            operand_free(&x);
+            operand_free(&w);
+            operand_free(&b);
+            operand_free(&point);
+        }
+}
+
 // Blocks of columns: more rows than fit in one.
 static void test_many_rows(void **state)
 {
@@ -351,7 +388,7 @@ int main(void)
         cmocka_unit_test(test_shapes),  cmocka_unit_test(test_groups),  cmocka_unit_test(test_transposed),
         cmocka_unit_test(test_asymmetric_padding), cmocka_unit_test(test_fused), cmocka_unit_test(test_strided),
         cmocka_unit_test(test_chain),   cmocka_unit_test(test_numbers), cmocka_unit_test(test_messages),
-        cmocka_unit_test(test_empty_batch), cmocka_unit_test(test_other_types), cmocka_unit_test(test_many_rows), cmocka_unit_test(test_over_addend),
+        cmocka_unit_test(test_empty_batch), cmocka_unit_test(test_other_types), cmocka_unit_test(test_integers), cmocka_unit_test(test_many_rows), cmocka_unit_test(test_over_addend),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
