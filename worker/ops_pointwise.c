@@ -381,6 +381,7 @@ static Status op_masked_fill(Lane *lane, Site *site, const IValue *args, IValue 
 }
 
 const OpBinding OPS_POINTWISE[] = {
+    {"prim::abs", op_pw_row, P, &(const PwRow){PW_ABS, PW_COMMON, "t"}, pw_free_user},
     UNARY_PURE("abs", ABS, COMMON, "") ROW("abs_", op_abs_in_place, PW, ABS, COMMON, "w")
     UNARY_PURE("absolute", ABS, COMMON, "") ROW("absolute_", op_abs_in_place, PW, ABS, COMMON, "w")
     UNARY_FN("neg", op_neg, NEG, COMMON, "")

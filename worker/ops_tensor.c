@@ -581,7 +581,7 @@ const OpBinding OPS_TENSOR[] = {
     {"aten::resize_as_", op_resize_, OP_WRITES_ARG0 | OP_BITS, NULL, NULL},
     FRESH("aten::fill.Scalar", op_fill_number_), FRESH("aten::fill.Tensor", op_fill_tensor_), FRESH("aten::zero", op_zero_),
     FRESH("aten::copy", op_copy_),
-    SHOWS("aten::set_.source_Tensor", op_set_), SHOWS("aten::set_data", op_set_), SHOWS("aten::requires_grad_", op_requires_grad_),
+    SHOWS("aten::set_.source_Tensor", op_set_), SHOWS("aten::set_data", op_set_), SHOWS("aten::shallow_copy_data_", op_set_), SHOWS("aten::requires_grad_", op_requires_grad_),
     SHOWS("aten::detach_", op_detach_), SHOWS("aten::retain_grad", no_effect), SHOWS("aten::record_stream", no_effect),
     {0},
 };
