@@ -37,7 +37,9 @@ Status quant_clamp(Lane *lane, Tensor *x, IValue lo, IValue hi, IValue *rets);
 IValue packed_get(const Object *o, const char *name);
 // A new object of the class of result 0 of the site; values, in the order of the attributes, are taken.
 Status packed_new_take(const Site *site, IValue *values, uint32_t n, IValue *out);
-// act(x w^T + b) with x quantised on the way when it is float32 and the weight is not (reduce_range: to 7 bits).
+// act(x w^T + b) of a quantised weight, x being quantised by its range (reduce_range: to 7 bits) on the way.
+Status quant_linear_dynamic(Lane *lane, Site *site, Tensor *x, Tensor *w, IValue bias, bool reduce_range, bool relu, Tensor **out);
+// The same with packed parameters: with x quantised on the way when it is float32 and the weight is not (reduce_range: to 7 bits).
 Status packed_linear_dynamic(Lane *lane, Site *site, Tensor *x, const Object *packed, bool reduce_range, bool relu, Tensor **out);
 
 #endif

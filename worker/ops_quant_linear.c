@@ -206,12 +206,9 @@ static Status linear_float(Lane *lane, Site *site, Tensor *x, Tensor *w, IValue 
     return kernel_call(lane, site, &kernel_linear, &p, sizeof p, in, 4, out, 1);
 }
 
-Status packed_linear_dynamic(Lane *lane, Site *site, Tensor *x, const Object *packed, bool reduce_range, bool relu, Tensor **out)
+Status quant_linear_dynamic(Lane *lane, Site *site, Tensor *x, Tensor *w, IValue bias, bool reduce_range, bool relu, Tensor **out)
 {
-    Tensor *w = packed_get(packed, "weight").as.tensor, *q;
-    IValue bias = packed_get(packed, "bias");
-    if (!w->quant) // weights of float16
-        return linear_float(lane, site, x, w, bias, relu, out);
+    Tensor *q;
     TRY(check_weight(w, "quantized::linear_dynamic"));
     if (w->view.ndim != 2)
         return op_raise("quantized::linear_dynamic: the weight must have two dimensions");
@@ -220,6 +217,15 @@ Status packed_linear_dynamic(Lane *lane, Site *site, Tensor *x, const Object *pa
     Status status = quant_conv(lane, site, &p, q, w, bias, 1, 0, out);
     tensor_release(q);
     return status;
+}
+
+Status packed_linear_dynamic(Lane *lane, Site *site, Tensor *x, const Object *packed, bool reduce_range, bool relu, Tensor **out)
+{
+    Tensor *w = packed_get(packed, "weight").as.tensor;
+    IValue bias = packed_get(packed, "bias");
+    if (!w->quant) // weights of float16
+        return linear_float(lane, site, x, w, bias, relu, out);
+    return quant_linear_dynamic(lane, site, x, w, bias, reduce_range, relu, out);
 }
 
 static Status linear_dynamic(Lane *lane, Site *site, const IValue *args, IValue *rets, bool reduce_range, bool relu)

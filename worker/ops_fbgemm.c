@@ -1,0 +1,181 @@
+// Operator bindings: linear layers and recurrent cells with int8 or float16 weights as models of PyTorch before 1.4 call them
+// (fbgemm_*, quantized_*_cell). What those operators call a packed matrix is, here, the matrix: kernels pack what they need.
+#include "worker/ops_quant.h"
+#include "worker/sequence.h"
+
+#include "kernels/half.h"
+#include "kernels/quant.h"
+
+static Status check_float_matrix(const Tensor *w)
+{
+    if (tensor_dtype(w) != DT_F32)
+        return op_raise("expected scalar type Float but found %s", dtype_torch_name(tensor_dtype(w)));
+    return w->view.ndim == 2 ? ST_OK : op_raise("fbgemm: the weight must have two dimensions");
+}
+
+// A float matrix as int8 with the scale and zero point of its range.
+static Status quantise_weight(Lane *lane, Tensor *w, Tensor **out)
+{
+    Tensor *row;
+    float low = 0, high = 0;
+    double scale;
+    int32_t zero_point;
+    Quant *q;
+    TRY(check_float_matrix(w));
+    TRY(tensor_contiguous(lane, w, &row));
+    if (tensor_numel(row))
+        min_max_row(row->view.data, tensor_numel(row), &low, &high);
+    choose_quant(low, high, -128, 127, false, false, &scale, &zero_point);
+    Status status = quant_new(scale, zero_point, &q);
+    if (status == ST_OK) {
+        status = tensor_quantise(lane, row, DT_QI8, q, out);
+        quant_release(q);
+    }
+    tensor_release(row);
+    return status;
+}
+
+OP_FN(op_quantize_weight) // input -> int8 weight, sums of its rows less the zero points, scale, zero point
+{
+    Tensor *w, *ints = NULL, *sums = NULL;
+    TRY(quantise_weight(lane, args[0].as.tensor, &w));
+    int64_t rows = w->view.size[0], columns = w->view.size[1];
+    Status status = tensor_int_view(lane, w, &ints);
+    if (status == ST_OK)
+        status = tensor_new(lane, DT_I32, 1, &rows, &sums);
+    for (int64_t r = 0; r < rows && status == ST_OK; r++) {
+        int64_t sum = -w->quant->zero_point * columns;
+        for (int64_t c = 0; c < columns; c++)
+            sum += ((const int8_t *)ints->view.data)[r * columns + c];
+        ((int32_t *)sums->view.data)[r] = (int32_t)sum;
+    }
+    if (status == ST_OK) {
+        rets[0] = value_tensor_take(ints);
+        rets[1] = value_tensor_take(sums);
+        rets[2] = value_float(w->quant->scale);
+        rets[3] = value_int(w->quant->zero_point);
+    } else if (ints) {
+        tensor_release(ints);
+    }
+    tensor_release(w);
+    return status;
+}
+
+OP_FN(op_pack_quantized)
+{
+    if (tensor_dtype(args[0].as.tensor) != DT_I8)
+        return op_raise("expected scalar type Char but found %s", dtype_torch_name(tensor_dtype(args[0].as.tensor)));
+    rets[0] = value_retain(args[0]);
+    return ST_OK;
+}
+
+OP_FN(op_linear_int8) // input, weight, packed, col_offsets, weight_scale, weight_zero_point, bias
+{
+    Tensor *x = args[0].as.tensor, *w = args[1].as.tensor, *bias = args[6].as.tensor, *q, *y;
+    if (tensor_dtype(w) != DT_I8 || w->view.ndim != 2)
+        return op_raise("fbgemm: the weight must be a matrix of int8");
+    if (x->view.ndim < 1 || x->view.size[x->view.ndim - 1] != w->view.size[1])
+        return op_raise("Expected K == weight.size(1) to be true, but got false.");
+    if (bias->view.ndim != 1 || bias->view.size[0] != w->view.size[0])
+        return op_raise("Expected bias.size(0) == N to be true, but got false.");
+    Quant *how;
+    TRY(quant_new(arg_double(args[4]), arg_int(args[5]), &how));
+    Status status = tensor_quant_view(lane, w, DT_QI8, how, &q);
+    quant_release(how);
+    TRY(status);
+    status = quant_linear_dynamic(lane, site, x, q, args[6], false, false, &y);
+    tensor_release(q);
+    TRY(status);
+    rets[0] = value_tensor_take(y);
+    return ST_OK;
+}
+
+OP_FN(op_pack_fp16) // the matrix as float16 holds it
+{
+    Tensor *w = args[0].as.tensor, *half;
+    TRY(check_float_matrix(w));
+    TRY(tensor_copy_as(lane, w, DT_F32, FORMAT_CONTIGUOUS, &half));
+    float *v = half->view.data;
+    for (int64_t i = 0, n = tensor_numel(half); i < n; i++)
+        v[i] = f16_to_float(f16_from_float(v[i] > 65504 ? 65504 : v[i] < -65504 ? -65504 : v[i]));
+    rets[0] = value_tensor_take(half);
+    return ST_OK;
+}
+
+OP_FN(op_linear_fp16) // input, packed_weight, bias
+{
+    Sequence sequence, *q = &sequence;
+    TRY(check_float_matrix(args[1].as.tensor));
+    TRY(sequence_begin(q, lane, site));
+    return sequence_give(q, STEP(q, "aten::linear", args[0], args[1], args[2]), rets);
+}
+
+// ---- Cells: input, hx, w_ih, w_hh, b_ih, b_hh, packed_ih, packed_hh, col_offsets_ih, col_offsets_hh, scales, zero points
+
+enum { GATES_INPUT, GATES_HIDDEN };
+
+static IValue gates(Sequence *q, const IValue *args, IValue x, int which)
+{
+    return STEP(q, "aten::fbgemm_linear_int8_weight_fp32_activation", x, args[2 + which], args[6 + which], args[8 + which], args[10 + which],
+                args[12 + which], args[4 + which]);
+}
+
+#define ADD(a, b) STEP(q, "aten::add.Tensor", a, b, value_int(1))
+#define MUL(a, b) STEP(q, "aten::mul.Tensor", a, b)
+
+// Gate k of n: columns of x.
+static IValue gate(Sequence *q, IValue x, int k, int n)
+{
+    int64_t width = q->status == ST_OK && x.as.tensor->view.ndim == 2 ? x.as.tensor->view.size[1] / n : 0;
+    return STEP(q, "aten::narrow", x, value_int(1), value_int(k * width), value_int(width));
+}
+
+OP_FN(op_lstm_cell)
+{
+    const ListObj *hx = args[1].as.list;
+    if (hx->len != 2)
+        return op_raise("lstm expects two hidden states");
+    Sequence sequence, *q = &sequence;
+    TRY(sequence_begin(q, lane, site));
+    IValue all = ADD(gates(q, args, args[0], GATES_INPUT), gates(q, args, hx->items[0], GATES_HIDDEN));
+    IValue in = STEP(q, "aten::sigmoid", gate(q, all, 0, 4)), forget = STEP(q, "aten::sigmoid", gate(q, all, 1, 4));
+    IValue made = STEP(q, "aten::tanh", gate(q, all, 2, 4)), out = STEP(q, "aten::sigmoid", gate(q, all, 3, 4));
+    IValue c = ADD(MUL(forget, hx->items[1]), MUL(in, made)), h = MUL(out, STEP(q, "aten::tanh", c));
+    if (q->status == ST_OK) {
+        rets[0] = value_retain(h);
+        rets[1] = value_retain(c);
+    }
+    return sequence_end(q);
+}
+
+OP_FN(op_gru_cell)
+{
+    Sequence sequence, *q = &sequence;
+    TRY(sequence_begin(q, lane, site));
+    IValue x = gates(q, args, args[0], GATES_INPUT), h = gates(q, args, args[1], GATES_HIDDEN);
+    IValue reset = STEP(q, "aten::sigmoid", ADD(gate(q, h, 0, 3), gate(q, x, 0, 3)));
+    IValue keep = STEP(q, "aten::sigmoid", ADD(gate(q, h, 1, 3), gate(q, x, 1, 3)));
+    IValue made = STEP(q, "aten::tanh", ADD(gate(q, x, 2, 3), MUL(gate(q, h, 2, 3), reset)));
+    IValue rest = MUL(STEP(q, "aten::sub.Tensor", args[1], made, value_int(1)), keep);
+    return sequence_give(q, ADD(rest, made), rets);
+}
+
+OP_FN(op_plain_cell) // `data`: the activation
+{
+    Sequence sequence, *q = &sequence;
+    TRY(sequence_begin(q, lane, site));
+    IValue all = ADD(gates(q, args, args[1], GATES_HIDDEN), gates(q, args, args[0], GATES_INPUT));
+    return sequence_give(q, STEP(q, site->op->data, all), rets);
+}
+
+#define ROW(name, fn, data) {"aten::" name, fn, 0, data, sequence_free}
+
+const OpBinding OPS_FBGEMM[] = {
+    QROW("aten::fbgemm_linear_quantize_weight", op_quantize_weight), QROW("aten::fbgemm_pack_quantized_matrix", op_pack_quantized),
+    QROW("aten::fbgemm_pack_quantized_matrix.KN", op_pack_quantized), QROW("aten::fbgemm_linear_int8_weight", op_linear_int8),
+    QROW("aten::fbgemm_linear_int8_weight_fp32_activation", op_linear_int8), QROW("aten::fbgemm_pack_gemm_matrix_fp16", op_pack_fp16),
+    ROW("fbgemm_linear_fp16_weight", op_linear_fp16, NULL), ROW("fbgemm_linear_fp16_weight_fp32_activation", op_linear_fp16, NULL),
+    ROW("quantized_lstm_cell", op_lstm_cell, NULL), ROW("quantized_gru_cell", op_gru_cell, NULL),
+    ROW("quantized_rnn_tanh_cell", op_plain_cell, "aten::tanh"), ROW("quantized_rnn_relu_cell", op_plain_cell, "aten::relu"),
+    {0},
+};
