@@ -88,6 +88,12 @@ ISA_INLINE void down_body(const Gemv *g, const float *a, const float *x, float *
 }
 ISA_VARIANTS(down, (const Gemv *g, const float *a, const float *x, float *y), (g, a, x, y))
 
+void gemv_f32(int64_t rows, int64_t columns, const float *a, const float *x, float *y)
+{
+    Gemv g = {.rows = rows, .columns = columns, .ld = columns};
+    dots(&g, a, x, y);
+}
+
 static Status start(Kernel *k, const KernelContext *ctx, const Gemv *g)
 {
     if (g->rows == 0 || g->columns == 0 || (ctx->threads > 1 && g->rows * g->columns >= ALONE))

@@ -1,4 +1,5 @@
-// Recurrent layers as matrix products through OpenBLAS: float64, and LSTMs with a projection, which oneDNN does not have.
+// Recurrent layers as matrix products through OpenBLAS: float64, and LSTMs with a projection, which oneDNN does not have; and
+// single sequences, whose states are vectors.
 // The inputs of many steps are multiplied at once, the states of one step at a time; gates are worked out in between.
 #include "kernels/copy.h"
 #include "kernels/cpu/fast_math.h"
@@ -73,6 +74,14 @@ Status gemm_rnn_prepare(Kernel *k, const KernelContext *ctx, const void *params,
 // to [n, rows] = from [n, width] w [rows, width]^T + bias
 static Status sums(const GemmRnn *s, int64_t n, int64_t rows, int64_t width, const void *from, const View *w, const View *bias, void *to)
 {
+    if (s->type == DT_F32 && n == 1 && width > 0) {
+        float *y = to;
+        const float *b = bias ? bias->data : NULL;
+        gemv_f32(rows, width, w->data, from, y);
+        for (int64_t i = 0; b && i < rows; i++)
+            y[i] += b[i];
+        return ST_OK;
+    }
     for (int64_t i = 0; bias && i < n; i++)
         memcpy((char *)to + (size_t)(i * rows) * s->element, bias->data, (size_t)rows * s->element);
     return blas_gemm(s->type, BLAS_T, BLAS_N, rows, n, width, 1, w->data, width, from, width, bias ? 1 : 0, to, rows);

@@ -110,6 +110,9 @@ void gemm_i64(int64_t m, int64_t n, int64_t k, const void *a, const void *b, voi
 // with channels last, or a block of them.
 bool view_one_order(const View *x, int64_t *outer, int64_t *inner);
 
+// y [rows] = a [rows, columns] x, a contiguous.
+void gemv_f32(int64_t rows, int64_t columns, const float *a, const float *x, float *y);
+
 // What follows the sums of a convolution into a contiguous [n, channels, pixels]: bias[channels], add, activation (of real
 // types). bias and add may be NULL.
 void conv_finish(const ConvParams *p, DType t, int64_t n, int64_t channels, int64_t pixels, const View *bias, const void *add, void *out);

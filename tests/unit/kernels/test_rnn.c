@@ -192,6 +192,9 @@ static void test_products_are_reference(void **state)
         }
     RnnParams backwards = {.mode = RNN_GRU, .directions = 1, .reverse = 1};
     check_variant("gemm", DT_F64, &backwards, 5, 3, 7, 9, 0, false);
+    RnnParams lstm = {.mode = RNN_LSTM, .directions = 2}; // one sequence, large weights
+    check_variant("gemm", DT_F32, &lstm, 3, 1, 5, 512, 0, false);
+    check_variant("dnnl", DT_F32, &lstm, 3, 2, 5, 512, 0, false);
 }
 
 static void test_dnnl_is_reference(void **state)
