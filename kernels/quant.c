@@ -106,13 +106,9 @@ ISA_VARIANTS(min_max, (const float *x, int64_t n, float *min, float *max), (x, n
 void min_max_row(const float *x, int64_t n, float *min, float *max) { min_max(x, n, min, max); }
 
 // torchscript.md §15.8 and ATen/native/quantized: scales below 6.1e-5 are raised to it.
-void choose_quant(float min, float max, int32_t qmin, int32_t qmax, bool preserve_sparsity, bool reduce_range, double *scale_out, int32_t *zero_point)
+static void choose(float min, float max, int32_t qmin, int32_t qmax, bool preserve_sparsity, bool round_scale, double *scale_out, int32_t *zero_point)
 {
     const float SMALLEST_SCALE = 6.1e-5f;
-    if (reduce_range) {
-        qmin = qmin / 2;
-        qmax = qmax / 2;
-    }
     int32_t symmetric_qmin = 0, symmetric_qmax = 0;
     if (min < 0 && max > 0 && preserve_sparsity) {
         symmetric_qmin = -((qmax - qmin) / 2 + 1);
@@ -124,6 +120,8 @@ void choose_quant(float min, float max, int32_t qmin, int32_t qmax, bool preserv
     min = min < 0 ? min : 0;
     max = max > 0 ? max : 0;
     double scale = ((double)max - min) / (qmax - qmin);
+    if (round_scale)
+        scale = (double)(float)scale;
     if ((float)scale == 0.0f || isinf(1.0f / (float)scale))
         scale = 0.1;
     if (scale < SMALLEST_SCALE) {
@@ -147,6 +145,18 @@ void choose_quant(float min, float max, int32_t qmin, int32_t qmax, bool preserv
     double nudged = initial < qmin ? qmin : initial > qmax ? qmax : nearbyint(initial);
     *scale_out = scale;
     *zero_point = (int32_t)(nudged == nudged ? nudged : qmin);
+}
+
+void choose_quant(float min, float max, int32_t qmin, int32_t qmax, bool preserve_sparsity, bool reduce_range, double *scale, int32_t *zero_point)
+{
+    int32_t part = reduce_range ? 2 : 1;
+    choose(min, max, qmin / part, qmax / part, preserve_sparsity, false, scale, zero_point);
+}
+
+void choose_quant_f32(float min, float max, int32_t qmin, int32_t qmax, bool preserve_sparsity, double *scale, int32_t *zero_point)
+{
+    choose(min, max, qmin, qmax, preserve_sparsity, true, scale, zero_point);
+    *scale = (double)(float)*scale;
 }
 
 void byte_table_row(const uint8_t *x, const uint8_t table[256], uint8_t *y, int64_t n)

@@ -21,6 +21,9 @@ void min_max_row(const float *x, int64_t n, float *min, float *max);
 // Scale and zero point with which [min, max] (stretched to hold 0) is quantised to qmin … qmax, as PyTorch's
 // ChooseQuantizationParams. preserve_sparsity: 0 is the middle of the range.
 void choose_quant(float min, float max, int32_t qmin, int32_t qmax, bool preserve_sparsity, bool reduce_range, double *scale, int32_t *zero_point);
+// The same with a scale that is rounded to float32 before the zero point follows from it, which matters half-way between two
+// integers: FBGEMM's, which PyTorch 2 has in observers and in operators named after it.
+void choose_quant_f32(float min, float max, int32_t qmin, int32_t qmax, bool preserve_sparsity, double *scale, int32_t *zero_point);
 
 // y[i] = table[x[i]] for bytes.
 void byte_table_row(const uint8_t *x, const uint8_t table[256], uint8_t *y, int64_t n);

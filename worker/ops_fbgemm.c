@@ -13,8 +13,7 @@ static Status check_float_matrix(const Tensor *w)
     return w->view.ndim == 2 ? ST_OK : op_raise("fbgemm: the weight must have two dimensions");
 }
 
-// A float matrix as int8 with the scale and zero point of its range.
-static Status quantise_weight(Lane *lane, Tensor *w, Tensor **out)
+Status quant_weight_new(Lane *lane, Tensor *w, Tensor **out)
 {
     Tensor *row;
     float low = 0, high = 0;
@@ -25,7 +24,7 @@ static Status quantise_weight(Lane *lane, Tensor *w, Tensor **out)
     TRY(tensor_contiguous(lane, w, &row));
     if (tensor_numel(row))
         min_max_row(row->view.data, tensor_numel(row), &low, &high);
-    choose_quant(low, high, -128, 127, false, false, &scale, &zero_point);
+    choose_quant_f32(low, high, -128, 127, false, &scale, &zero_point);
     Status status = quant_new(scale, zero_point, &q);
     if (status == ST_OK) {
         status = tensor_quantise(lane, row, DT_QI8, q, out);
@@ -38,7 +37,7 @@ static Status quantise_weight(Lane *lane, Tensor *w, Tensor **out)
 OP_FN(op_quantize_weight) // input -> int8 weight, sums of its rows less the zero points, scale, zero point
 {
     Tensor *w, *ints = NULL, *sums = NULL;
-    TRY(quantise_weight(lane, args[0].as.tensor, &w));
+    TRY(quant_weight_new(lane, args[0].as.tensor, &w));
     int64_t rows = w->view.size[0], columns = w->view.size[1];
     Status status = tensor_int_view(lane, w, &ints);
     if (status == ST_OK)
@@ -83,7 +82,7 @@ OP_FN(op_linear_int8) // input, weight, packed, col_offsets, weight_scale, weigh
     Status status = tensor_quant_view(lane, w, DT_QI8, how, &q);
     quant_release(how);
     TRY(status);
-    status = quant_linear_dynamic(lane, site, x, q, args[6], false, false, &y);
+    status = quant_linear_dynamic(lane, site, x, q, args[6], DYNAMIC_F32_SCALE, false, &y);
     tensor_release(q);
     TRY(status);
     rets[0] = value_tensor_take(y);

@@ -76,19 +76,6 @@ static void observe(Sequence *q, const IValue *args, bool per_row)
     }
 }
 
-// The zero point for a scale that was rounded to float32 before, as PyTorch 2's observers have it (1.13's have it of the
-// scale itself, which differs where it lies half-way between two integers).
-static int32_t zero_of_rounded(float low, float high, int32_t least, int32_t most, double scale)
-{
-    double rounded = (double)(float)scale;
-    low = low < 0 ? low : 0;
-    high = high > 0 ? high : 0;
-    double from_min = least - low / rounded, from_max = most - high / rounded;
-    double error_min = fabs((double)least) - fabs(low / rounded), error_max = fabs((double)most) - fabs(high / rounded);
-    double zero = nearbyint(error_min < error_max ? from_min : from_max);
-    return zero > least ? zero < most ? (int32_t)zero : most : least;
-}
-
 // Scales and zero points of the running ranges, written to their tensors; the first of each.
 static Status choose_running(Lane *lane, const IValue *args, bool per_row, double *scale, int32_t *zero_point)
 {
@@ -105,9 +92,7 @@ static Status choose_running(Lane *lane, const IValue *args, bool per_row, doubl
         TRY(tensor_make_writable(args[i].as.tensor));
     }
     for (int64_t c = n - 1; c >= 0; c--) {
-        choose_quant(low[c], high[c], (int32_t)least, (int32_t)most, args[SYMMETRIC].as.b, false, scale, zero_point);
-        if (!args[SYMMETRIC].as.b && *scale > 6.2e-5 && isfinite(*scale)) // below, the range was stretched
-            *zero_point = zero_of_rounded(low[c], high[c], (int32_t)least, (int32_t)most, *scale);
+        choose_quant_f32(low[c], high[c], (int32_t)least, (int32_t)most, args[SYMMETRIC].as.b, scale, zero_point);
         for (int i = SCALE; i <= ZERO_POINT; i++) {
             Tensor *t = args[i].as.tensor, *one;
             TRY(tensor_view(lane, t, 0, t->view.size, t->view.stride, t->offset + c * t->view.stride[0], &one));

@@ -37,8 +37,12 @@ Status quant_clamp(Lane *lane, Tensor *x, IValue lo, IValue hi, IValue *rets);
 IValue packed_get(const Object *o, const char *name);
 // A new object of the class of result 0 of the site; values, in the order of the attributes, are taken.
 Status packed_new_take(const Site *site, IValue *values, uint32_t n, IValue *out);
-// act(x w^T + b) of a quantised weight, x being quantised by its range (reduce_range: to 7 bits) on the way.
-Status quant_linear_dynamic(Lane *lane, Site *site, Tensor *x, Tensor *w, IValue bias, bool reduce_range, bool relu, Tensor **out);
+// A float matrix as int8 with the scale and zero point of its range.
+Status quant_weight_new(Lane *lane, Tensor *w, Tensor **out);
+// act(x w^T + b) of a quantised weight, x being quantised by its range on the way: to 8 bits, to 7, or to 8 with a scale of
+// float32 (choose_quant_f32).
+typedef enum DynamicRange { DYNAMIC_FULL, DYNAMIC_REDUCED, DYNAMIC_F32_SCALE } DynamicRange;
+Status quant_linear_dynamic(Lane *lane, Site *site, Tensor *x, Tensor *w, IValue bias, DynamicRange range, bool relu, Tensor **out);
 // The same with packed parameters: with x quantised on the way when it is float32 and the weight is not (reduce_range: to 7 bits).
 Status packed_linear_dynamic(Lane *lane, Site *site, Tensor *x, const Object *packed, bool reduce_range, bool relu, Tensor **out);
 

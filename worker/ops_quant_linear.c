@@ -179,7 +179,7 @@ OP_FN(op_linear_in_numbers) { return linear_in_numbers(lane, site, args, false, 
 OP_FN(op_linear_relu_in_numbers) { return linear_in_numbers(lane, site, args, true, rets); }
 
 // x with the scale and zero point of its own range.
-static Status quantise_dynamic(Lane *lane, Tensor *x, bool reduce_range, Tensor **out)
+static Status quantise_dynamic(Lane *lane, Tensor *x, DynamicRange range, Tensor **out)
 {
     if (tensor_dtype(x) != DT_F32)
         return op_raise("expected scalar type Float but found %s", dtype_torch_name(tensor_dtype(x)));
@@ -191,7 +191,10 @@ static Status quantise_dynamic(Lane *lane, Tensor *x, bool reduce_range, Tensor 
     tensor_release(row);
     double scale;
     int32_t zero_point;
-    choose_quant(lo, hi, 0, 255, false, reduce_range, &scale, &zero_point);
+    if (range == DYNAMIC_F32_SCALE)
+        choose_quant_f32(lo, hi, 0, 255, false, &scale, &zero_point);
+    else
+        choose_quant(lo, hi, 0, 255, false, range == DYNAMIC_REDUCED, &scale, &zero_point);
     Quant *q;
     TRY(quant_new(scale, zero_point, &q));
     Status status = tensor_quantise(lane, x, DT_QU8, q, out);
@@ -206,13 +209,13 @@ static Status linear_float(Lane *lane, Site *site, Tensor *x, Tensor *w, IValue 
     return kernel_call(lane, site, &kernel_linear, &p, sizeof p, in, 4, out, 1);
 }
 
-Status quant_linear_dynamic(Lane *lane, Site *site, Tensor *x, Tensor *w, IValue bias, bool reduce_range, bool relu, Tensor **out)
+Status quant_linear_dynamic(Lane *lane, Site *site, Tensor *x, Tensor *w, IValue bias, DynamicRange range, bool relu, Tensor **out)
 {
     Tensor *q;
     TRY(check_weight(w, "quantized::linear_dynamic"));
     if (w->view.ndim != 2)
         return op_raise("quantized::linear_dynamic: the weight must have two dimensions");
-    TRY(quantise_dynamic(lane, x, reduce_range, &q));
+    TRY(quantise_dynamic(lane, x, range, &q));
     QuantConvParams p = {.groups = 1, .relu = relu, .to_float = true};
     Status status = quant_conv(lane, site, &p, q, w, bias, 1, 0, out);
     tensor_release(q);
@@ -225,7 +228,7 @@ Status packed_linear_dynamic(Lane *lane, Site *site, Tensor *x, const Object *pa
     IValue bias = packed_get(packed, "bias");
     if (!w->quant) // weights of float16
         return linear_float(lane, site, x, w, bias, relu, out);
-    return quant_linear_dynamic(lane, site, x, w, bias, reduce_range, relu, out);
+    return quant_linear_dynamic(lane, site, x, w, bias, reduce_range ? DYNAMIC_REDUCED : DYNAMIC_FULL, relu, out);
 }
 
 static Status linear_dynamic(Lane *lane, Site *site, const IValue *args, IValue *rets, bool reduce_range, bool relu)
@@ -277,7 +280,7 @@ static Status conv_call(Lane *lane, Site *site, const IValue *args, const ConvCa
     Status status = conv_params(packed, &p);
     if (status == ST_OK && call->dynamic) {
         Tensor *q;
-        status = quantise_dynamic(lane, x, call->reduce_range, &q);
+        status = quantise_dynamic(lane, x, call->reduce_range ? DYNAMIC_REDUCED : DYNAMIC_FULL, &q);
         if (status == ST_OK) {
             tensor_release(x);
             x = q;

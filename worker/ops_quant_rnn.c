@@ -37,7 +37,7 @@ static Status linear_sites(Site *site, uint32_t count, LinearSites **out)
 }
 
 // The two linear layers of a cell's parameters.
-typedef struct Cell { const Object *linear[LINEARS]; bool reduce_range; } Cell;
+typedef struct Cell { const Object *linear[LINEARS]; bool reduce_range, f32_scale; } Cell;
 
 static Status cell_of(IValue v, Cell *out)
 {
@@ -46,9 +46,10 @@ static Status cell_of(IValue v, Cell *out)
     if (kind.tag != TAG_STR || params.tag != TAG_LIST || params.as.list->len != LINEARS)
         return op_raise("parameters of a quantized recurrent cell of this kind are not supported");
     Str name = str_of_value(kind);
-    if (!str_is(name, "quantized_dynamic") && !str_is(name, "quantized_fp16"))
+    bool int8 = str_is(name, "quantized"); // made as the model runs: archives keep this kind in another form
+    if (!int8 && !str_is(name, "quantized_dynamic") && !str_is(name, "quantized_fp16"))
         return op_raise("parameters of a recurrent cell of kind '" STR_FMT "' are not supported", STR_ARG(name));
-    *out = (Cell){.reduce_range = longs.tag == TAG_LIST && longs.as.list->len && arg_int(longs.as.list->items[0])};
+    *out = (Cell){.reduce_range = longs.tag == TAG_LIST && longs.as.list->len && arg_int(longs.as.list->items[0]), .f32_scale = int8};
     for (int i = 0; i < LINEARS; i++)
         out->linear[i] = params.as.list->items[i].as.object;
     return ST_OK;
@@ -69,7 +70,10 @@ static int64_t batch_at(const Network *n, int64_t t) { return n->batch_sizes ? n
 
 static Status gates(Lane *lane, const Network *n, uint32_t index, int which, const Cell *cell, Tensor *x, Tensor **out)
 {
-    TRY(packed_linear_dynamic(lane, &n->sites->sites[LINEARS * index + (uint32_t)which], x, cell->linear[which], cell->reduce_range, false, out));
+    const Object *linear = cell->linear[which];
+    Site *site = &n->sites->sites[LINEARS * index + (uint32_t)which];
+    TRY(cell->f32_scale ? quant_linear_dynamic(lane, site, x, packed_get(linear, "weight").as.tensor, packed_get(linear, "bias"), DYNAMIC_F32_SCALE, false, out)
+                        : packed_linear_dynamic(lane, site, x, linear, cell->reduce_range, false, out));
     const View *v = &(*out)->view;
     if (v->ndim == 2 && v->size[1] == rnn_gates(n->mode) * n->units && view_is_contiguous(v))
         return ST_OK;
@@ -286,7 +290,7 @@ static Status cell(Lane *lane, Site *site, const IValue *args, RnnMode mode, IVa
     if (x->view.ndim != 2 || h0->view.ndim != 2 || x->view.size[0] != h0->view.size[0] || (c0 && !view_same_shape(&h0->view, &c0->view)))
         return op_raise("a quantized recurrent cell expects an input and hidden states of two dimensions and the same batch");
     Network n = {.mode = mode, .layers = 1, .directions = 1, .units = h0->view.size[1], .sequences = h0->view.size[0]};
-    Cell parameters = {{args[2].as.object, args[3].as.object}, true};
+    Cell parameters = {.linear = {args[2].as.object, args[3].as.object}, .reduce_range = true};
     TRY(linear_sites(site, LINEARS, &n.sites));
     TRY(state_copy(lane, h0, &n.h));
     Status status = c0 ? state_copy(lane, c0, &n.c) : ST_OK;
@@ -355,6 +359,45 @@ static Status make_cell(Lane *lane, Site *site, const char *kind, IValue b_ih, I
 OP_FN(op_make_dynamic) { return make_cell(lane, site, "quantized_dynamic", args[2], args[3], args[4].as.b, args[0], args[1], rets); }
 OP_FN(op_make_fp16) { return make_cell(lane, site, "quantized_fp16", value_none(), value_none(), false, args[0], args[1], rets); }
 
+// Parameters of one linear layer, whose weight becomes int8; NULL with *status set when they cannot be made.
+static Object *linear_of(Lane *lane, ClassDef *cls, IValue weight, IValue bias, Status *status)
+{
+    Tensor *w;
+    *status = quant_weight_new(lane, weight.as.tensor, &w);
+    if (*status != ST_OK)
+        return NULL;
+    Object *o = object_new(cls);
+    if (!o) {
+        tensor_release(w);
+        *status = ST_MEMORY;
+        return NULL;
+    }
+    o->slots[0] = value_tensor_take(w);
+    o->slots[1] = value_retain(bias);
+    return o;
+}
+
+OP_FN(op_make_int8) // w_ih, w_hh, b_ih, b_hh: matrices of float32
+{
+    const Type *t = ret_type(site, 0);
+    const ClassAttr *params = t && t->cls ? class_attr(t->cls, STR("params")) : NULL;
+    const Type *linear = params ? elem_type(params->type) : NULL;
+    if (!linear || !linear->cls || linear->cls->attr_count != 2)
+        return status_fail(ST_INTERNAL, "the class of packed parameters is not known");
+    IValue made[LINEARS] = {{0}};
+    Status status = ST_OK;
+    for (int i = 0; i < LINEARS && status == ST_OK; i++) {
+        Object *o = linear_of(lane, linear->cls, args[i], args[2 + i], &status);
+        if (o)
+            made[i] = value_object_take(o);
+    }
+    if (status == ST_OK)
+        status = make_cell(lane, site, "quantized", args[2], args[3], false, made[0], made[1], rets);
+    for (int i = 0; i < LINEARS; i++)
+        value_release(made[i]);
+    return status;
+}
+
 // Parameters that are tensors come from before PyTorch 1.4, which refuses them as well.
 OP_FN(op_outdated)
 {
@@ -368,7 +411,7 @@ const OpBinding OPS_QUANT_RNN[] = {
     NETWORK("aten::quantized_gru.data", op_gru_data), NETWORK("quantized::quantized_lstm_cell_dynamic", op_lstm_cell),
     NETWORK("quantized::quantized_gru_cell_dynamic", op_gru_cell), NETWORK("quantized::quantized_rnn_tanh_cell_dynamic", op_tanh_cell),
     NETWORK("quantized::quantized_rnn_relu_cell_dynamic", op_relu_cell), QROW("quantized::make_quantized_cell_params_dynamic", op_make_dynamic),
-    QROW("quantized::make_quantized_cell_params_fp16", op_make_fp16), QROW("aten::quantized_lstm.input_legacy", op_outdated),
+    QROW("quantized::make_quantized_cell_params", op_make_int8), QROW("quantized::make_quantized_cell_params_fp16", op_make_fp16), QROW("aten::quantized_lstm.input_legacy", op_outdated),
     QROW("aten::quantized_lstm.data_legacy", op_outdated), QROW("aten::quantized_gru.input_legacy", op_outdated),
     QROW("aten::quantized_gru.data_legacy", op_outdated),
     {0},

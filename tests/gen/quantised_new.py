@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Makes tests/data/quantised_new.pt: what PyTorch 2 fuses into quantised layers (additions, leaky_relu, tanh, numbers in and
-out), with parameters packed as the model runs. Needs PyTorch 2; what the model gives is printed for
+"""Makes tests/data/quantised_new.pt: what PyTorch 2 fuses into quantised layers (additions, leaky_relu, tanh), and a
+recurrent network, with parameters packed as the model runs. Needs PyTorch 2; what the model gives is printed for
 tests/unit/worker/test_quant_model.c.
 
 usage: quantised_new.py DIR
@@ -27,6 +27,9 @@ class Net(nn.Module):
             torch.ops.quantized.conv2d_add_relu(q, added, conv, 0.3, 10).dequantize(),
             torch.ops.quantized.linear_leaky_relu(row, linear, 0.1, 90, 0.2).dequantize(),
             torch.ops.quantized.linear_tanh(row, linear, 0.01, 128).dequantize()]
+        gates = torch.remainder(torch.arange(42.), 11) / 5 - 1  # of two units of a GRU
+        cell = torch.ops.quantized.make_quantized_cell_params(gates[:18].view(6, 3), gates[18:30].view(6, 2), gates[30:36], gates[36:])
+        out.append(torch.quantized_gru(x.view(3, 2, 3), torch.zeros(1, 2, 2), [cell], True, 1, 0.0, False, False, False)[0])
         return torch.cat([t.flatten() for t in out])
 
 
@@ -34,4 +37,4 @@ torch.backends.quantized.engine = "onednn"
 x = torch.remainder(torch.arange(18.), 7).view(1, 2, 3, 3) - 3
 model = torch.jit.script(Net().eval())
 model.save(os.path.join(sys.argv[1], "quantised_new.pt"))
-print([round(v, 4) for v in model(x).tolist()])
+print([float("%.9g" % v) if abs(v * 100 - round(v * 100)) > 1e-4 else round(v, 2) for v in model(x).tolist()])
