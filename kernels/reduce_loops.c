@@ -1,6 +1,6 @@
-// Accumulating loops of the reductions. A row is folded into 16 (a long one: 64) independent lanes, whose number does not
-// depend on the instruction set, so that results do not either. float sums run in float for at most REDUCE_SHORT elements of a lane,
-// then in double.
+// Accumulating loops of the reductions. A row is folded into 16 (a long one: 64) independent lanes, whose number does
+// not depend on the instruction set, so that results do not either. float sums run in float for at most REDUCE_SHORT
+// elements of a lane, then in double.
 #include "kernels/reduce_loops.h"
 
 #include "kernels/cpu/vec.h"
@@ -12,8 +12,11 @@
 enum { LANES = 16, SHORT_SUM = 4 * LANES * REDUCE_SHORT, BLOCK = 512 };
 
 // Folds row x into lanes of type L with `step` (from `lane` and element `v`), then the lanes into `result` with `merge`
-// (from `result` and `lane`).
-#define FOLD(T, L, start, step, result, merge)                                                                         \
+// (from `result` and `lane`). LONG_FOLD takes 64 lanes where the row is long enough: four chains of steps that do not
+// wait for each other.
+#define FOLD(T, L, start, step, result, merge) FOLD_IN(1, T, L, start, step, result, merge)
+#define LONG_FOLD(T, L, start, step, result, merge) FOLD_IN(4, T, L, start, step, result, merge)
+#define FOLD_IN(chains, T, L, start, step, result, merge)                                                              \
     do {                                                                                                               \
         if (n < LANES) { /* too short for lanes */                                                                     \
             L one = (start);                                                                                           \
@@ -30,7 +33,7 @@ enum { LANES = 16, SHORT_SUM = 4 * LANES * REDUCE_SHORT, BLOCK = 512 };
         int64_t i = 0;                                                                                                 \
         for (int k = 0; k < LANES; k++)                                                                                \
             lanes[k] = (start);                                                                                        \
-        if (n >= 4 * LANES) { /* four chains of steps that do not wait for each other */                               \
+        if ((chains) == 4 && n >= 4 * LANES) {                                                                         \
             L second[LANES], third[LANES], fourth[LANES];                                                              \
             for (int k = 0; k < LANES; k++)                                                                            \
                 second[k] = third[k] = fourth[k] = lanes[k];                                                           \
@@ -88,12 +91,12 @@ enum { LANES = 16, SHORT_SUM = 4 * LANES * REDUCE_SHORT, BLOCK = 512 };
 #define LESSER(a, b) ((((a) < (b)) | ((a) != (a))) ? (a) : (b))
 
 // The first position of the row's winner, if it beats the accumulator.
-#define ARG(T, value, better, extreme)                                                                                     \
+#define ARG(T, value, better, extreme)                                                                                 \
     do {                                                                                                               \
         T best = x[0];                                                                                                 \
         extreme(T, x[0], best);                                                                                        \
         bool is_nan = best != best;                                                                                    \
-        if (s->at[0] >= 0 && !((T)value[0] == (T)value[0] && (is_nan || best better (T)value[0])))                     \
+        if (s->at[0] >= 0 && !((T)value[0] == (T)value[0] && (is_nan || best better(T) value[0])))                     \
             return;                                                                                                    \
         int64_t i = 0;                                                                                                 \
         while (is_nan ? x[i] == x[i] : x[i] != best)                                                                   \
@@ -115,42 +118,88 @@ enum { LANES = 16, SHORT_SUM = 4 * LANES * REDUCE_SHORT, BLOCK = 512 };
 // One function per instruction set, from the body; reduce_loops() chooses among them once per reduction.
 #if defined(__x86_64__)
 #define VARIANTS(name, params, args)                                                                                   \
-    ISA_TARGET_AVX512 static void name##_avx512 params { name##_body args; }                                           \
-    ISA_TARGET_AVX2 static void name##_avx2 params { name##_body args; }                                               \
-    static void name##_base params { name##_body args; }
+    ISA_TARGET_AVX512 static void name##_avx512 params                                                                 \
+    {                                                                                                                  \
+        name##_body args;                                                                                              \
+    }                                                                                                                  \
+    ISA_TARGET_AVX2 static void name##_avx2 params                                                                     \
+    {                                                                                                                  \
+        name##_body args;                                                                                              \
+    }                                                                                                                  \
+    static void name##_base params                                                                                     \
+    {                                                                                                                  \
+        name##_body args;                                                                                              \
+    }
 #define TABLE(S)                                                                                                       \
     {                                                                                                                  \
-        [ISA_BASE] = {S##_row_base, S##_columns_base}, [ISA_AVX2] = {S##_row_avx2, S##_columns_avx2},                  \
-        [ISA_AVX512] = {S##_row_avx512, S##_columns_avx512}                                                            \
+        [ISA_BASE] = {S##_row_base, S##_columns_base}, [ISA_AVX2] = {S##_row_avx2, S##_columns_avx2}, [ISA_AVX512] = { \
+            S##_row_avx512,                                                                                            \
+            S##_columns_avx512                                                                                         \
+        }                                                                                                              \
     }
 #else
 #define VARIANTS(name, params, args)                                                                                   \
-    static void name##_base params { name##_body args; }
-#define TABLE(S) {[ISA_BASE] = {S##_row_base, S##_columns_base}}
+    static void name##_base params                                                                                     \
+    {                                                                                                                  \
+        name##_body args;                                                                                              \
+    }
+#define TABLE(S)                                                                                                       \
+    {                                                                                                                  \
+        [ISA_BASE] = { S##_row_base, S##_columns_base }                                                                \
+    }
 #endif
 
 // T: elements; A: accumulators, in `field` of the state; ROW_SUM: how a row is summed.
-#define LOOPS(T, A, S, field, absolute, ROW_SUM, ROW_MAX, ROW_MIN, COLUMN_MAX, COLUMN_MIN)                                                                     \
-    ISA_INLINE void S##_row_body(ReduceStep step, ReduceState *s, const void *data, int64_t n, int64_t at, double number) \
+#define LOOPS(T, A, S, field, absolute, ROW_SUM, ROW_MAX, ROW_MIN, COLUMN_MAX, COLUMN_MIN)                             \
+    ISA_INLINE void S##_row_body(ReduceStep step, ReduceState *s, const void *data, int64_t n, int64_t at,             \
+                                 double number)                                                                        \
     {                                                                                                                  \
         const T *x = data;                                                                                             \
         A *value = s->value.field, acc = value[0];                                                                     \
         double center = s->center[0];                                                                                  \
         switch (step) {                                                                                                \
-        case STEP_SUM: ROW_SUM(T, A, v); break;                                                                        \
-        case STEP_NANSUM: ROW_SUM(T, A, v == v ? v : 0); break;                                                        \
-        case STEP_PROD: FOLD(T, A, 1, lane * (A)v, acc, acc * lane); break;                                            \
-        case STEP_MAX: ROW_MAX(T, (T)acc, acc); break;                                                                 \
-        case STEP_MIN: ROW_MIN(T, (T)acc, acc); break;                                                                 \
-        case STEP_ARGMAX: ARG(T, value, >, ROW_MAX); return;                                                           \
-        case STEP_ARGMIN: ARG(T, value, <, ROW_MIN); return;                                                           \
-        case STEP_ANY: FOLD(T, uint8_t, 0, lane | (v != 0), acc, acc != 0 || lane); break;                             \
-        case STEP_ALL: FOLD(T, uint8_t, 1, lane & (v != 0), acc, acc != 0 && lane); break;                             \
-        case STEP_COUNT: FOLD(T, int64_t, 0, lane + (v != 0), acc, acc + (A)lane); break;                              \
-        case STEP_SQUARES: FOLD(T, double, 0, lane + ((double)v - center) * ((double)v - center), acc, (A)((double)acc + lane)); break; \
-        case STEP_ABS: FOLD(T, double, 0, lane + fabs((double)v), acc, (A)((double)acc + lane)); break;                \
-        case STEP_ABS_MAX: FOLD(T, T, (T)acc, GREATER(absolute(v), lane), acc, GREATER(lane, acc)); break;             \
-        case STEP_ABS_MIN: FOLD(T, T, (T)acc, LESSER(absolute(v), lane), acc, LESSER(lane, acc)); break;               \
+        case STEP_SUM:                                                                                                 \
+            ROW_SUM(T, A, v);                                                                                          \
+            break;                                                                                                     \
+        case STEP_NANSUM:                                                                                              \
+            ROW_SUM(T, A, v == v ? v : 0);                                                                             \
+            break;                                                                                                     \
+        case STEP_PROD:                                                                                                \
+            LONG_FOLD(T, A, 1, lane *(A)v, acc, acc *lane);                                                            \
+            break;                                                                                                     \
+        case STEP_MAX:                                                                                                 \
+            ROW_MAX(T, (T)acc, acc);                                                                                   \
+            break;                                                                                                     \
+        case STEP_MIN:                                                                                                 \
+            ROW_MIN(T, (T)acc, acc);                                                                                   \
+            break;                                                                                                     \
+        case STEP_ARGMAX:                                                                                              \
+            ARG(T, value, >, ROW_MAX);                                                                                 \
+            return;                                                                                                    \
+        case STEP_ARGMIN:                                                                                              \
+            ARG(T, value, <, ROW_MIN);                                                                                 \
+            return;                                                                                                    \
+        case STEP_ANY:                                                                                                 \
+            FOLD(T, uint8_t, 0, lane | (v != 0), acc, acc != 0 || lane);                                               \
+            break;                                                                                                     \
+        case STEP_ALL:                                                                                                 \
+            FOLD(T, uint8_t, 1, lane &(v != 0), acc, acc != 0 && lane);                                                \
+            break;                                                                                                     \
+        case STEP_COUNT:                                                                                               \
+            FOLD(T, int64_t, 0, lane + (v != 0), acc, acc + (A)lane);                                                  \
+            break;                                                                                                     \
+        case STEP_SQUARES:                                                                                             \
+            LONG_FOLD(T, double, 0, lane + ((double)v - center) * ((double)v - center), acc, (A)((double)acc + lane)); \
+            break;                                                                                                     \
+        case STEP_ABS:                                                                                                 \
+            LONG_FOLD(T, double, 0, lane + fabs((double)v), acc, (A)((double)acc + lane));                             \
+            break;                                                                                                     \
+        case STEP_ABS_MAX:                                                                                             \
+            FOLD(T, T, (T)acc, GREATER(absolute(v), lane), acc, GREATER(lane, acc));                                   \
+            break;                                                                                                     \
+        case STEP_ABS_MIN:                                                                                             \
+            FOLD(T, T, (T)acc, LESSER(absolute(v), lane), acc, LESSER(lane, acc));                                     \
+            break;                                                                                                     \
         case STEP_ABS_POWER:                                                                                           \
             if (number == 3)                                                                                           \
                 FOLD(T, double, 0, lane + fabs((double)v) * ((double)v * (double)v), acc, (A)((double)acc + lane));    \
@@ -163,34 +212,67 @@ enum { LANES = 16, SHORT_SUM = 4 * LANES * REDUCE_SHORT, BLOCK = 512 };
         }                                                                                                              \
         value[0] = acc;                                                                                                \
     }                                                                                                                  \
-    VARIANTS(S##_row, (ReduceStep step, ReduceState * s, const void *data, int64_t n, int64_t at, double number),  \
-                 (step, s, data, n, at, number))                                                                       \
-    ISA_INLINE void S##_columns_body(ReduceStep step, ReduceState *s, const void *data, int64_t m, int64_t at, double number) \
+    VARIANTS(S##_row, (ReduceStep step, ReduceState * s, const void *data, int64_t n, int64_t at, double number),      \
+             (step, s, data, n, at, number))                                                                           \
+    ISA_INLINE void S##_columns_body(ReduceStep step, ReduceState *s, const void *data, int64_t m, int64_t at,         \
+                                     double number)                                                                    \
     {                                                                                                                  \
         const T *restrict x = data;                                                                                    \
         A *value = s->value.field;                                                                                     \
         const double *center = s->center;                                                                              \
         switch (step) {                                                                                                \
-        case STEP_SUM: COLUMN(T, value, value[j] + (A)v); break;                                                       \
-        case STEP_NANSUM: COLUMN(T, value, value[j] + (v == v ? (A)v : 0)); break;                                     \
-        case STEP_PROD: COLUMN(T, value, value[j] * (A)v); break;                                                      \
-        case STEP_MAX: COLUMN_MAX; break;                                                                              \
-        case STEP_MIN: COLUMN_MIN; break;                                                                              \
-        case STEP_ARGMAX: ARG_COLUMNS(T, value, >); break;                                                             \
-        case STEP_ARGMIN: ARG_COLUMNS(T, value, <); break;                                                             \
-        case STEP_ANY: COLUMN(T, value, value[j] != 0 || v != 0); break;                                               \
-        case STEP_ALL: COLUMN(T, value, value[j] != 0 && v != 0); break;                                               \
-        case STEP_COUNT: COLUMN(T, value, value[j] + (v != 0)); break;                                                 \
-        case STEP_SQUARES: COLUMN(T, value, value[j] + (A)(((double)v - center[j]) * ((double)v - center[j]))); break; \
-        case STEP_ABS: COLUMN(T, value, value[j] + (A)fabs((double)v)); break;                                         \
-        case STEP_ABS_MAX: COLUMN(T, value, GREATER((A)absolute(v), value[j])); break;                                 \
-        case STEP_ABS_MIN: COLUMN(T, value, LESSER((A)absolute(v), value[j])); break;                                  \
-        case STEP_ABS_POWER: COLUMN(T, value, value[j] + (A)pow(fabs((double)v), number)); break;                      \
-        case STEP_EXP: S##_exp_columns(x, m, center, value); break;                                                    \
+        case STEP_SUM:                                                                                                 \
+            COLUMN(T, value, value[j] + (A)v);                                                                         \
+            break;                                                                                                     \
+        case STEP_NANSUM:                                                                                              \
+            COLUMN(T, value, value[j] + (v == v ? (A)v : 0));                                                          \
+            break;                                                                                                     \
+        case STEP_PROD:                                                                                                \
+            COLUMN(T, value, value[j] * (A)v);                                                                         \
+            break;                                                                                                     \
+        case STEP_MAX:                                                                                                 \
+            COLUMN_MAX;                                                                                                \
+            break;                                                                                                     \
+        case STEP_MIN:                                                                                                 \
+            COLUMN_MIN;                                                                                                \
+            break;                                                                                                     \
+        case STEP_ARGMAX:                                                                                              \
+            ARG_COLUMNS(T, value, >);                                                                                  \
+            break;                                                                                                     \
+        case STEP_ARGMIN:                                                                                              \
+            ARG_COLUMNS(T, value, <);                                                                                  \
+            break;                                                                                                     \
+        case STEP_ANY:                                                                                                 \
+            COLUMN(T, value, value[j] != 0 || v != 0);                                                                 \
+            break;                                                                                                     \
+        case STEP_ALL:                                                                                                 \
+            COLUMN(T, value, value[j] != 0 && v != 0);                                                                 \
+            break;                                                                                                     \
+        case STEP_COUNT:                                                                                               \
+            COLUMN(T, value, value[j] + (v != 0));                                                                     \
+            break;                                                                                                     \
+        case STEP_SQUARES:                                                                                             \
+            COLUMN(T, value, value[j] + (A)(((double)v - center[j]) * ((double)v - center[j])));                       \
+            break;                                                                                                     \
+        case STEP_ABS:                                                                                                 \
+            COLUMN(T, value, value[j] + (A)fabs((double)v));                                                           \
+            break;                                                                                                     \
+        case STEP_ABS_MAX:                                                                                             \
+            COLUMN(T, value, GREATER((A)absolute(v), value[j]));                                                       \
+            break;                                                                                                     \
+        case STEP_ABS_MIN:                                                                                             \
+            COLUMN(T, value, LESSER((A)absolute(v), value[j]));                                                        \
+            break;                                                                                                     \
+        case STEP_ABS_POWER:                                                                                           \
+            COLUMN(T, value, value[j] + (A)pow(fabs((double)v), number));                                              \
+            break;                                                                                                     \
+        case STEP_EXP:                                                                                                 \
+            S##_exp_columns(x, m, center, value);                                                                      \
+            break;                                                                                                     \
         }                                                                                                              \
     }                                                                                                                  \
-    VARIANTS(S##_columns, (ReduceStep step, ReduceState * s, const void *data, int64_t m, int64_t at, double number), \
-                 (step, s, data, m, at, number))
+    VARIANTS(S##_columns, (ReduceStep step, ReduceState * s, const void *data, int64_t m, int64_t at, double number),  \
+             (step, s, data, m, at, number))
 
 // The extreme of the row and `first`. Floating point through the vector tables: compilers do not vectorise a choice in
 // which NaN wins.
@@ -202,7 +284,7 @@ enum { LANES = 16, SHORT_SUM = 4 * LANES * REDUCE_SHORT, BLOCK = 512 };
 #define PLAIN_MIN(T, first, result) FOLD(T, T, first, LESSER(v, lane), result, LESSER(lane, result))
 
 // term: of element v.
-#define PLAIN_SUM(T, A, term) FOLD(T, A, 0, lane + (A)(term), acc, acc + lane)
+#define PLAIN_SUM(T, A, term) LONG_FOLD(T, A, 0, lane + (A)(term), acc, acc + lane)
 // In pieces, each short enough for float.
 #define FLOAT_SUM(T, A, term)                                                                                          \
     do {                                                                                                               \
@@ -211,11 +293,11 @@ enum { LANES = 16, SHORT_SUM = 4 * LANES * REDUCE_SHORT, BLOCK = 512 };
         for (int64_t from = 0; from < total; from += SHORT_SUM) {                                                      \
             const float *x = all + from;                                                                               \
             int64_t n = total - from < SHORT_SUM ? total - from : SHORT_SUM;                                           \
-            FOLD(float, float, 0, lane + (term), acc, acc + (double)lane);                                             \
+            LONG_FOLD(float, float, 0, lane + (term), acc, acc + (double)lane);                                        \
         }                                                                                                              \
     } while (0)
 // Wraps like PyTorch's: unsigned arithmetic.
-#define WRAPPING_SUM(T, A, term) FOLD(T, uint64_t, 0, lane + (uint64_t)(term), acc, (A)((uint64_t)acc + lane))
+#define WRAPPING_SUM(T, A, term) LONG_FOLD(T, uint64_t, 0, lane + (uint64_t)(term), acc, (A)((uint64_t)acc + lane))
 
 // exp and pow in blocks by the elementwise loops, then summed.
 static void f32_exp_sum(const float *all, int64_t total, double center, double *sum)
@@ -249,9 +331,9 @@ static void f64_exp_sum(const double *all, int64_t total, double center, double 
 #define POWER_SUM(T, A, S)                                                                                             \
     static void S##_power_sum(const T *all, int64_t total, double number, A *sum)                                      \
     {                                                                                                                  \
-        double x[BLOCK];                                                                                           \
-        for (int64_t from = 0; from < total; from += BLOCK) {                                                      \
-            int64_t n = total - from < BLOCK ? total - from : BLOCK;                                           \
+        double x[BLOCK];                                                                                               \
+        for (int64_t from = 0; from < total; from += BLOCK) {                                                          \
+            int64_t n = total - from < BLOCK ? total - from : BLOCK;                                                   \
             const void *in[] = {x, &number};                                                                           \
             double acc = 0;                                                                                            \
             for (int64_t i = 0; i < n; i++)                                                                            \
@@ -296,9 +378,12 @@ static void i64_exp_sum(const int64_t *x, int64_t n, double center, int64_t *sum
         *sum += (int64_t)exp((double)x[i] - center);
 }
 
-LOOPS(float, double, f32, f, fabsf, FLOAT_SUM, F32_MAX, F32_MIN, vec_table()->f32_max_columns(value, x, m), vec_table()->f32_min_columns(value, x, m))
-LOOPS(double, double, f64, f, fabs, PLAIN_SUM, F64_MAX, F64_MIN, vec_table()->f64_max_columns(value, x, m), vec_table()->f64_min_columns(value, x, m))
-LOOPS(int64_t, int64_t, i64, i, llabs, WRAPPING_SUM, PLAIN_MAX, PLAIN_MIN, COLUMN(int64_t, value, GREATER(v, value[j])), COLUMN(int64_t, value, LESSER(v, value[j])))
+LOOPS(float, double, f32, f, fabsf, FLOAT_SUM, F32_MAX, F32_MIN, vec_table()->f32_max_columns(value, x, m),
+      vec_table()->f32_min_columns(value, x, m))
+LOOPS(double, double, f64, f, fabs, PLAIN_SUM, F64_MAX, F64_MIN, vec_table()->f64_max_columns(value, x, m),
+      vec_table()->f64_min_columns(value, x, m))
+LOOPS(int64_t, int64_t, i64, i, llabs, WRAPPING_SUM, PLAIN_MAX, PLAIN_MIN, COLUMN(int64_t, value, GREATER(v, value[j])),
+      COLUMN(int64_t, value, LESSER(v, value[j])))
 
 const ReduceLoops *reduce_loops(DType type)
 {
@@ -332,10 +417,19 @@ bool reduce_extreme(DType type, ReduceStep step, const void *x, int64_t n, int64
     if (n <= 0)
         return n == 0;
     switch (type) {
-    case DT_U8: extreme_uint8_t(step, x, n, acc); return true;
-    case DT_I8: extreme_int8_t(step, x, n, acc); return true;
-    case DT_I16: extreme_int16_t(step, x, n, acc); return true;
-    case DT_I32: extreme_int32_t(step, x, n, acc); return true;
-    default: return false;
+    case DT_U8:
+        extreme_uint8_t(step, x, n, acc);
+        return true;
+    case DT_I8:
+        extreme_int8_t(step, x, n, acc);
+        return true;
+    case DT_I16:
+        extreme_int16_t(step, x, n, acc);
+        return true;
+    case DT_I32:
+        extreme_int32_t(step, x, n, acc);
+        return true;
+    default:
+        return false;
     }
 }
