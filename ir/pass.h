@@ -28,6 +28,7 @@ typedef struct PassContext {
     uint32_t rank_count;
     uint8_t *dtype_of; // by value id: see find_dtypes
     uint32_t dtype_count;
+    bool nested_known, makes_nested; // while simplifying: may there be nested tensors?
     bool changed;     // set by a pass that changed the graph
     const OptimizeOptions *options;
     const PassHooks *hooks;

@@ -86,8 +86,6 @@ static bool compare_identity(PassContext *c, const Alias *alias, Node *n, Node *
     return replace_by(n, constant_bool(c, n, negated), next);
 }
 
-// Gradients are reported as enabled, and parameters as requiring them: transformers then take the path that needs no
-// nested tensors (torchscript.md §15.6).
 static bool is_true(PassContext *c, const Alias *alias, Node *n, Node **next)
 {
     (void)alias;
@@ -100,11 +98,25 @@ static bool is_false(PassContext *c, const Alias *alias, Node *n, Node **next)
     return replace_by(n, constant_bool(c, n, false), next);
 }
 
+// Nested tensors come of one operator. Looked for once a pass.
+static bool makes_nested(PassContext *c)
+{
+    for (const Node *n = c->nested_known ? NULL : graph_first(c->graph); n; n = node_next_deep(n))
+        c->makes_nested |= n->kind == NODE_CALL_METHOD || n->kind == NODE_CALL_FUNCTION || node_is(n, "aten::_nested_tensor_from_mask");
+    c->nested_known = true;
+    return c->makes_nested;
+}
+
+static bool is_nested(PassContext *c, const Alias *alias, Node *n, Node **next)
+{
+    return !c->is_fork && !makes_nested(c) && is_false(c, alias, n, next);
+}
+
 static bool requires_grad(PassContext *c, const Alias *alias, Node *n, Node **next)
 {
     (void)alias;
     const DatumTensor *t = constant_tensor(n->inputs[0]);
-    return t && replace_by(n, constant_bool(c, n, dtype_is_floating(t->dtype) || dtype_is_complex(t->dtype)), next);
+    return t && replace_by(n, constant_bool(c, n, t->requires_grad), next);
 }
 
 // Operators whose result has as many dimensions as their first operand.
@@ -479,12 +491,12 @@ static const struct {
     {"prim::unchecked_unwrap_optional", unwrap_optional},
     {"aten::__is__", compare_identity},
     {"aten::__isnot__", compare_identity},
-    {"prim::is_nested", is_false},
+    {"prim::is_nested", is_nested},
     {"prim::dtype", element_type},
     {"prim::is_cuda", is_cuda},
     {"prim::is_cpu", is_cpu},
     {"prim::device", device},
-    {"aten::is_grad_enabled", is_true},
+    {"aten::is_grad_enabled", is_false}, // as under torch.no_grad(): transformers take their fast path
     {"aten::is_scripting", is_true},
     {"aten::_get_tracing_state", is_false},
     {"aten::is_autocast_enabled", is_false},

@@ -12,6 +12,7 @@ static bool simplify_once(PassContext *c)
     bool changed = false;
     find_dtypes(c);
     c->rank_count = c->graph->next_id;
+    c->nested_known = c->makes_nested = false;
     c->rank_of = ARENA_ARRAY(&c->scratch, Value *, c->rank_count + 1);
     for (Node *n = graph_first(c->graph), *next; n; n = next) {
         next = NULL;

@@ -5,6 +5,7 @@
 #include "ir/schema.h"
 #include "kernels/copy.h"
 #include "kernels/iter.h"
+#include "worker/nested.h"
 #include "worker/op_signature.h"
 #include "worker/op_util.h"
 
@@ -111,17 +112,15 @@ static void know_site(Site *site)
 
 static bool is_tensor_list(IValue v) { return v.tag == TAG_LIST && v.as.list->len && v.as.list->items[0].tag == TAG_TENSOR; }
 
-static bool has_bits(IValue v)
+static uint8_t bits_of(IValue v)
 {
     if (v.tag == TAG_TENSOR)
         return v.as.tensor->bits;
-    if (!is_tensor_list(v))
-        return false;
-    const ListObj *l = v.as.list;
-    for (uint32_t i = 0; i < l->len; i++)
-        if (l->items[i].tag == TAG_TENSOR && l->items[i].as.tensor->bits)
-            return true;
-    return false;
+    uint8_t bits = 0;
+    if (is_tensor_list(v))
+        for (uint32_t i = 0; i < v.as.list->len; i++)
+            bits |= v.as.list->items[i].tag == TAG_TENSOR ? v.as.list->items[i].as.tensor->bits : 0;
+    return bits;
 }
 
 // ---- calling it
@@ -256,17 +255,20 @@ OP_FN(call_resolved)
 
 Status bits_choose(Site *site, const IValue *args, uint32_t n, OpFn *fn)
 {
-    if (site->op->flags & OP_BITS || str_starts(str_of(site->op->name), STR("prim::")))
-        return ST_OK;
+    uint8_t bits = 0;
     for (uint32_t i = 0; i < n; i++) {
         if (args[i].tag == TAG_TENSOR ? !args[i].as.tensor->bits : !is_tensor_list(args[i]))
             continue;
         if (!site->knows_args)
             know_site(site);
-        if (((site->reads | site->writes) >> i & 1) && has_bits(args[i])) {
-            *fn = call_resolved;
-            return ST_OK;
-        }
+        if ((site->reads | site->writes) >> i & 1)
+            bits |= bits_of(args[i]);
     }
+    if (!bits || str_starts(str_of(site->op->name), STR("prim::")))
+        return ST_OK;
+    if (bits & TENSOR_NESTED)
+        return nested_choose(site, fn);
+    if (!(site->op->flags & OP_BITS))
+        *fn = call_resolved;
     return ST_OK;
 }

@@ -12,7 +12,8 @@ Status tensor_resolve(Lane *lane, Tensor *t, Tensor **out);
 // Changes the memory of `t` into what its bits say, or back.
 void tensor_flip(const Tensor *t);
 
-// Changes *fn when the operator would read or write a tensor with bits that it does not know.
+// Changes *fn when the operator would read or write a tensor with bits that it does not know; nested tensors:
+// worker/nested.h.
 Status bits_choose(Site *site, const IValue *args, uint32_t n, OpFn *fn);
 
 #endif

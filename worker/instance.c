@@ -190,7 +190,9 @@ static Status plain_numbers(Lane *lane, Tensor *t, Tensor **out)
     if (!t->bits)
         return ST_OK;
     TRY(tensor_apart(lane, t, out));
-    tensor_flip(*out);
+    Tensor all = {.bits = t->bits, .view = {.data = (*out)->view.data, .dtype = t->view.dtype, .ndim = 1, .stride = {1}}};
+    all.view.size[0] = (int64_t)((*out)->storage->size / dtype_size(tensor_dtype(t))); // elements may lie in one place
+    tensor_flip(&all);
     (*out)->bits = 0;
     return ST_OK;
 }

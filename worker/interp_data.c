@@ -1,6 +1,7 @@
 // Instructions on tuples, lists, dictionaries and objects, and the type of a value at run time.
 // Inputs are borrowed, results are given.
 #include "worker/interp.h"
+#include "worker/nested.h"
 
 #include "kernels/copy.h"
 
@@ -107,6 +108,8 @@ Status data_tolist(Lane *lane, const Node *n, IValue tensor, IValue dims, IValue
     if (tensor.tag != TAG_TENSOR || dims.tag != TAG_INT || elem.tag != TAG_INT || elem.as.i < 0 || elem.as.i > 3)
         return wrong_value("a tensor", tensor);
     const Tensor *t = tensor.as.tensor;
+    if (t->nested)
+        return nested_refuse_value();
     DType want = tolist_dtype[elem.as.i], have = tensor_dtype(t);
     bool same = want == DT_F64 ? dtype_is_floating(have) : want == DT_C128 ? dtype_is_complex(have) : have == want;
     if (dims.as.i != t->view.ndim)
@@ -246,7 +249,7 @@ static Status make_plain(Lane *lane, IValue v)
     const IValue *items = NULL;
     uint32_t count = 0;
     switch ((ValueTag)v.tag) {
-    case TAG_TENSOR: return tensor_make_plain(lane, v.as.tensor);
+    case TAG_TENSOR: return v.as.tensor->nested ? nested_refuse_value() : tensor_make_plain(lane, v.as.tensor);
     case TAG_LIST: items = v.as.list->items; count = v.as.list->len; break;
     case TAG_TUPLE: items = v.as.tuple->items; count = v.as.tuple->len; break;
     case TAG_OBJECT:

@@ -231,7 +231,7 @@ const OpBinding OPS_MISC[] = {
     ROW("aten::_functional_assert_async.msg", op_assert_tensor), ROW("aten::_assert_scalar", op_assert_scalar),
     ROW("aten::_assert_tensor_metadata", op_assert_metadata), ROW("aten::sym_constrain_range", op_constrain_range),
     ROW("aten::sym_constrain_range_for_size", op_constrain_range), ROW("aten::_make_dep_token", op_make_token),
-    ROW("aten::is_grad_enabled", answer_true), ROW("aten::set_grad_enabled", no_effect), ROW("aten::is_scripting", answer_true),
+    ROW("aten::is_grad_enabled", answer_false), ROW("aten::set_grad_enabled", no_effect), ROW("aten::is_scripting", answer_true),
     ROW("aten::_get_tracing_state", answer_false), ROW("aten::is_autocast_enabled", answer_false),
     ROW("aten::is_autocast_cpu_enabled", answer_false), ROW("aten::get_autocast_dtype", op_autocast_dtype),
     ASKS("aten::_autocast_to_full_precision", same_value), ASKS("aten::_autocast_to_reduced_precision", same_value),

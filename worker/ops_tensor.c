@@ -133,6 +133,12 @@ OP_FN(op_is_neg)
     return ST_OK;
 }
 
+OP_FN(op_is_nested)
+{
+    rets[0] = value_bool(args[0].as.tensor->nested);
+    return ST_OK;
+}
+
 // Constant answers.
 OP_FN(answer_false)
 {
@@ -556,7 +562,7 @@ const OpBinding OPS_TENSOR[] = {
     ASKS("aten::_version", answer_zero), ASKS("aten::output_nr", answer_zero), ASKS("aten::dense_dim", op_dim),
     ASKS("aten::sparse_dim", answer_zero), ASKS("prim::name", answer_none), ASKS("prim::grad", answer_none),
     ASKS("prim::is_sparse", answer_false), ASKS("prim::is_sparse_csr", answer_false), ASKS("prim::is_mkldnn", answer_false),
-    ASKS("prim::is_nested", answer_false), ASKS("prim::is_xpu", answer_false), ASKS("prim::is_xla", answer_false),
+    ASKS("prim::is_nested", op_is_nested), ASKS("prim::is_xpu", answer_false), ASKS("prim::is_xla", answer_false),
     ASKS("prim::is_vulkan", answer_false), ASKS("prim::is_mps", answer_false), ASKS("prim::is_ipu", answer_false),
     ASKS("prim::is_ort", answer_false), ASKS("prim::is_maia", answer_false), ASKS("prim::is_mtia", answer_false),
     ROW("aten::promote_types", op_promote_types), ROW("aten::can_cast", op_can_cast),

@@ -7,6 +7,7 @@
 #include "worker/bits.h"
 #include "worker/lane.h"
 #include "worker/op.h"
+#include "worker/nested.h"
 #include "worker/op_util.h"
 #include "worker/quant.h"
 
@@ -85,6 +86,7 @@ static Status tensor_struct_take(Storage *s, size_t offset_bytes, Tensor **out)
     t->head = (Counted){.refs = 1, .tag = TAG_TENSOR};
     t->requires_grad = t->is_constant = t->wrapped_number = false;
     t->bits = 0;
+    t->nested = NULL;
     t->storage = s;
     t->offset = 0;
     t->quant = NULL;
@@ -115,6 +117,8 @@ void tensor_free(Tensor *t)
     }
     Allocator *a = s->lane->allocator;
     quant_release(t->quant);
+    if (t->nested)
+        nested_release(t->nested);
     storage_release(s);
     allocator_struct_free(a, STRUCT_TENSOR, t);
 }
@@ -185,7 +189,7 @@ Status tensor_view(Lane *lane, Tensor *base, int ndim, const int64_t *size, cons
     t->requires_grad = base->requires_grad;
     t->is_constant = base->is_constant;
     t->quant = quant_retain(base->quant);
-    t->bits = base->bits;
+    t->bits = base->bits & (TENSOR_CONJ | TENSOR_NEG);
     t->view.dtype = base->view.dtype;
     t->view.ndim = (uint8_t)ndim;
     t->view.layout = LAYOUT_STRIDED;

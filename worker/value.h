@@ -51,8 +51,9 @@ typedef struct ComplexObj ComplexObj;
 typedef struct EnumObj EnumObj;
 typedef struct FutureObj FutureObj;
 typedef struct Quant Quant; // worker/quant.h
+typedef struct Nested Nested; // worker/nested.h
 
-enum { TENSOR_CONJ = 1, TENSOR_NEG = 2 }; // bits of a tensor
+enum { TENSOR_CONJ = 1, TENSOR_NEG = 2, TENSOR_NESTED = 4 }; // bits of a tensor
 
 typedef struct IValue {
     uint8_t tag;
@@ -100,11 +101,12 @@ struct Tensor {
     bool requires_grad;   // reported only
     bool is_constant;     // from the model file or folded: packed weights may be kept for it while its storage is shared
     bool wrapped_number;  // 0-dim constant that counts as a Python number in add/sub/mul/div (torchscript.md §7.2)
-    uint8_t bits;         // how its elements are to be read (worker/bits.h); copied by tensor_view
+    uint8_t bits;         // how its elements are to be read (worker/bits.h); the first two are copied by tensor_view
     Storage *storage;
     View view;            // view.data == storage->data + offset; kept in step by storage_make_writable
     int64_t offset;       // elements from the start of the storage
     Quant *quant;         // of a quantised dtype: what its integers stand for; counted, NULL for all others
+    Nested *nested;       // with TENSOR_NESTED: the rows' lengths; counted
     Tensor *next_of_storage, *prev_of_storage; // ring-less list headed by storage->tensors, when that is tracked
 };
 

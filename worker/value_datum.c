@@ -379,6 +379,8 @@ static Status quant_to_datum(Arena *arena, const Quant *q, const DatumQuantizer 
 
 static Status tensor_to_datum(Arena *arena, Tensor *t, Datum **out)
 {
+    if (t->nested)
+        return ST_DECLINED;
     TRY(tensor_make_plain(t->storage->lane, t));
     DatumTensor *d = ARENA_NEW(arena, DatumTensor);
     DatumStorage *s = ARENA_NEW(arena, DatumStorage);

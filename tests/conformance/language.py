@@ -46,8 +46,8 @@ DIFFERENT = [
     (r"\\r", r"^refused 'ill formed octal specifier", "PyTorch writes \\r but does not read it"),
     (r"nan.*sort|sort.*nan", r"^value", "std::sort of PyTorch has no order for nan; tsbatch puts it last"),
     (r"\* -1", r"^raised 'RuntimeError: vector::reserve", "a list times a negative number is empty"),
-    ("is_grad_enabled", r"^value", "gradients are reported as enabled (torchscript.md section 15.6)"),
     ("uninitialized", r"^raised", "Python cannot show it"),
+    ("operator without nested", "^raised .*Could not run 'aten::cumsum' with arguments from the 'NestedTensorCPU' backend.*=>.*'aten::cumsum' with arguments from the 'NestedTensorCPU' backend", "PyTorch lists its backends"),
     ("list of a negative view", "^value", "PyTorch's tolist takes the bytes as they are"),
     (r"torch.device\(.bogus", r"^raised .RuntimeError: Expected one of cpu.*=>  raised .RuntimeError: Expected one of cpu", "PyTorch 2 lists other kinds of devices"),
 ]

@@ -148,6 +148,11 @@ def rows():
         yield module(nn.TransformerEncoderLayer, 8, 2, 16, batch_first=True, norm_first=first, x=(rand(2, 5, 8), None, hidden))
         yield module(nn.TransformerDecoderLayer, 8, 2, 16, norm_first=first, x=(q, k))
     yield module(nn.TransformerEncoder, nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 2, x=(rand(2, 5, 8), None, hidden))
+    shorter = torch.tensor([[False] * 4 + [True], [False, True, True, True, True]]) # without output_size, 1.13 gives four rows
+    for mask in (shorter, torch.tensor([[True] + [False] * 4, [False, False, True, False, True]])): # padding at the front, a gap
+        yield module(nn.TransformerEncoder, nn.TransformerEncoderLayer(6, 2, 16, batch_first=True, activation="gelu"), 2, nn.LayerNorm(6), x=(rand(2, 5, 6), None, mask))
+    yield module(nn.TransformerEncoder, nn.TransformerEncoderLayer(6, 3, 16, batch_first=True), 2, x=(rand(2, 5, 6), None, hidden))
+    yield module(nn.TransformerEncoder, nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, norm_first=True), 2, x=(rand(2, 5, 8), None, hidden))
     yield module(nn.TransformerDecoder, nn.TransformerDecoderLayer(8, 2, 16), 2, nn.LayerNorm(8), x=(q, k))
     yield module(nn.Transformer, 8, 2, 1, 1, 16, x=(q, k))
     probability, logits, classes = torch.rand(4, 5), rand(4, 5), ints(5, 4)

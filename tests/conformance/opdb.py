@@ -265,6 +265,8 @@ def write_methods(op, dtype, sample, index):
         kinds.setdefault(kind, []).append((text, tensors))
     for kind, ways in kinds.items():
         yield [Method(f"{index} {kind}", f"r = {text}", tensors) for text, tensors in ways]
+        if kind in ("function", "in place") and dtype == torch.complex64 and op.name not in UNDEFINED | {"ldexp"}: # 1.13 resizes what ldexp_ writes to
+            yield [conjugated(f"{index} {kind} of conjugates", f"r = {text}", tensors) for text, tensors in ways]
         if kind == "function" and dtype in (torch.float32, torch.complex64):
             if op.name not in UNDEFINED:
                 # which of equal elements comes first is nobody's promise
@@ -273,6 +275,12 @@ def write_methods(op, dtype, sample, index):
                     yield [Method(f"{index} {how}", f"r = {text}", [relaid(t, how) for t in tensors]) for text, tensors in ways]
             yield [Method(f"{index} alias", f"r = {text}\n    {write}", tensors)
                    for text, tensors in ways for write in ("r.zero_()", "[t.zero_() for t in r]", "r[0].zero_()")]
+
+
+def conjugated(label, text, tensors):
+    """The same values as views that conjugate what is given."""
+    views = "".join(f"a{i} = a{i}.conj()\n    " for i in range(len(tensors)))
+    return Method(label, views + text, [t.conj_physical() if t.layout == torch.strided else t for t in tensors])
 
 
 def out_tensors(op, sample):
@@ -298,7 +306,10 @@ def write_out_methods(op, sample, index):
         if kind == "function" and text.endswith(")"):
             for label, out in outs:
                 joint = "" if text.endswith("()") else ", "
-                yield [Method(f"{index} {label}", f"r = {text[:-1]}{joint}out=a{len(tensors)})", [*tensors, out])]
+                called = f"r = {text[:-1]}{joint}out=a{len(tensors)})"
+                yield [Method(f"{index} {label}", called, [*tensors, out])]
+                if label == "out" and out.dtype == torch.complex64:
+                    yield [conjugated(f"{index} {label} of conjugates", called, [*tensors, out])]
             return
 
 

@@ -9,7 +9,7 @@ static const OpRow rows[] = {
     {"aten::device; ''", "! Device string must not be empty"},
     {"prim::type; cpu", "'cpu'"},
     {"prim::index; cpu", "None"},
-    {"aten::is_grad_enabled", "True"},
+    {"aten::is_grad_enabled", "False"},
     {"aten::is_scripting", "True"},
     {"aten::is_autocast_enabled", "False"},
     {"aten::cudnn_is_acceptable; f32[2]", "False"},
