@@ -1,8 +1,11 @@
 // Operator bindings: tensors from formulas (windows, frequencies, polar coordinates) and put together from other tensors
 // (cartesian_prod, combinations, block_diag).
 #include "worker/ops_view.h"
+#include "worker/pointwise.h"
 
 #include "kernels/copy.h"
+#include "kernels/pointwise.h"
+#include "kernels/special.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -22,45 +25,60 @@ static Status ret_converted(Lane *lane, Tensor *wide, DType dtype, IValue *ret)
 
 // ---- Windows ------------------------------------------------------------------------------------------------------------
 
-// Modified Bessel function of the first kind, order 0: its power series, whose terms are all positive.
-static double bessel_i0(double x)
-{
-    double term = 1, sum = 1;
-    for (int k = 1; term > sum * 1e-17; k++) {
-        term *= (x / 2 / k) * (x / 2 / k);
-        sum += term;
-    }
-    return sum;
-}
-
 typedef enum WindowKind { WINDOW_HAMMING, WINDOW_BARTLETT, WINDOW_BLACKMAN, WINDOW_KAISER } WindowKind;
 
-// Point i of a window whose last point is `last`. float32 rounds as PyTorch's chain of operators does.
-static double window_at(WindowKind kind, int64_t i, int64_t last, double alpha, double beta, bool f32)
+// I0 of beta times the height of a half circle.
+static double kaiser_at(int64_t i, int64_t last, double beta)
 {
-#define ROUND(x) (f32 ? (double)(float)(x) : (x))
-    double x = (double)i;
-    switch (kind) {
-    case WINDOW_HAMMING: {
-        double angle = ROUND(x * ROUND(M_PI * 2 / (double)last));
-        return ROUND(ROUND(ROUND(cos(angle)) * ROUND(-beta)) + ROUND(alpha));
-    }
-    case WINDOW_BARTLETT: {
-        double up = ROUND(x * ROUND(2 / (double)last));
-        return i <= last / 2 ? up : ROUND(ROUND(up * -1) + 2);
-    }
-    case WINDOW_BLACKMAN: {
-        double angle = ROUND(x * ROUND(M_PI / (double)last));
-        double fourth = ROUND(ROUND(cos(ROUND(angle * 4))) * ROUND(0.08)), second = ROUND(ROUND(cos(ROUND(angle * 2))) * ROUND(0.5));
-        return ROUND(ROUND(fourth - second) + ROUND(0.42));
-    }
-    default: {
-        double half = (double)last / 2, ratio = (x - half) / half;
-        return bessel_i0(beta * sqrt(1 - ratio * ratio)) / bessel_i0(beta);
-    }
-    }
-#undef ROUND
+    double half = (double)last / 2, ratio = ((double)i - half) / half;
+    return special_i0(beta * sqrt(1 - ratio * ratio));
 }
+
+// A window whose last point is `last`, in blocks: points that round in T as PyTorch's chain of operators does, but for the
+// Kaiser window, which is rounded once.
+enum { WINDOW_BLOCK = 256 };
+#define WINDOW_LOOP(name, T, type)                                                                                     \
+    static void name(WindowKind kind, T *out, int64_t n, int64_t last, double alpha, double beta)                      \
+    {                                                                                                                  \
+        uint8_t types[1 + PW_MAX_INPUTS];                                                                              \
+        PwLoop cosine = pw_loop(PW_COS, type, types);                                                                  \
+        T x[WINDOW_BLOCK], second[WINDOW_BLOCK];                                                                       \
+        double top = kind == WINDOW_KAISER ? special_i0(beta) : 1;                                                     \
+        T around = (T)(M_PI * 2 / (double)last), up = (T)(2 / (double)last), half_around = (T)(M_PI / (double)last);   \
+        for (int64_t at = 0; at < n; at += WINDOW_BLOCK, out += WINDOW_BLOCK) {                                        \
+            int m = n - at < WINDOW_BLOCK ? (int)(n - at) : WINDOW_BLOCK;                                              \
+            for (int i = 0; i < m; i++)                                                                                \
+                x[i] = (T)((double)at + i);                                                                            \
+            switch (kind) {                                                                                            \
+            case WINDOW_HAMMING:                                                                                       \
+                for (int i = 0; i < m; i++)                                                                            \
+                    x[i] *= around;                                                                                    \
+                cosine(x, (const void *const[]){x}, m, 0, NULL);                                                       \
+                for (int i = 0; i < m; i++)                                                                            \
+                    out[i] = x[i] * (T)-beta + (T)alpha;                                                               \
+                break;                                                                                                 \
+            case WINDOW_BARTLETT:                                                                                      \
+                for (int i = 0; i < m; i++)                                                                            \
+                    out[i] = at + i <= last / 2 ? x[i] * up : x[i] * up * -1 + 2;                                      \
+                break;                                                                                                 \
+            case WINDOW_BLACKMAN:                                                                                      \
+                for (int i = 0; i < m; i++) {                                                                          \
+                    second[i] = x[i] * half_around * 2;                                                                \
+                    x[i] = x[i] * half_around * 4;                                                                     \
+                }                                                                                                      \
+                cosine(x, (const void *const[]){x}, m, 0, NULL);                                                       \
+                cosine(second, (const void *const[]){second}, m, 0, NULL);                                             \
+                for (int i = 0; i < m; i++)                                                                            \
+                    out[i] = x[i] * (T)0.08 - second[i] * (T)0.5 + (T)0.42;                                            \
+                break;                                                                                                 \
+            default:                                                                                                   \
+                for (int i = 0; i < m; i++)                                                                            \
+                    out[i] = (T)(kaiser_at(at + i, last, beta) / top);                                                         \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+WINDOW_LOOP(window_f32, float, DT_F32)
+WINDOW_LOOP(window_f64, double, DT_F64)
 
 // `data`: the kind, its name, and how many arguments follow window_length before dtype.
 typedef struct Window {
@@ -86,12 +104,17 @@ OP_FN(op_window)
         return op_raise("%s_window expects floating point dtypes, got: %s", w->name, dtype_python_name(dtype));
     if (n < 0)
         return op_raise("%s_window requires non-negative window_length, got window_length=%lld", w->name, (long long)n);
-    Tensor *wide;
-    TRY(new_doubles(lane, n, &wide));
+    Tensor *made;
+    DType computed = dtype == DT_F64 ? DT_F64 : DT_F32;
+    TRY(tensor_new(lane, computed, 1, &n, &made));
     int64_t last = periodic ? n : n - 1;
-    for (int64_t i = 0; i < n; i++)
-        ((double *)wide->view.data)[i] = n == 1 ? 1 : window_at(w->kind, i, last, alpha, beta, dtype != DT_F64);
-    return ret_converted(lane, wide, dtype, rets);
+    if (n == 1)
+        TRY(tensor_fill(made, value_int(1)));
+    else if (dtype == DT_F64)
+        window_f64(w->kind, made->view.data, n, last, alpha, beta);
+    else
+        window_f32(w->kind, made->view.data, n, last, alpha, beta);
+    return ret_converted(lane, made, dtype, rets);
 }
 
 // fftfreq(n, d, dtype, …); rfftfreq keeps the positive half: `data` is 1.
@@ -115,72 +138,116 @@ OP_FN(op_fftfreq)
 
 // ---- Complex numbers from parts -----------------------------------------------------------------------------------------
 
-// Both arguments as contiguous doubles of their broadcast shape.
-static Status broadcast_doubles(Lane *lane, const IValue *args, Tensor **a, Tensor **b)
+// Rows of pairs: real and imaginary parts, or distance and angle.
+typedef struct PairRow {
+    bool polar;
+    DType type; // of the parts
+    PwLoop sine, cosine;
+} PairRow;
+
+#define INTERLEAVE(T)                                                                                                  \
+    static void interleave_##T(char **data, const int64_t *stride, int64_t n)                                          \
+    {                                                                                                                  \
+        const char *a = data[1], *b = data[2];                                                                         \
+        T *out = (T *)data[0];                                                                                         \
+        if (stride[0] == 2 * sizeof(T) && stride[1] == sizeof(T) && stride[2] == sizeof(T)) {                          \
+            for (int64_t i = 0; i < n; i++) {                                                                          \
+                out[2 * i] = ((const T *)a)[i];                                                                        \
+                out[2 * i + 1] = ((const T *)b)[i];                                                                    \
+            }                                                                                                          \
+            return;                                                                                                    \
+        }                                                                                                              \
+        for (int64_t i = 0; i < n; i++) {                                                                              \
+            out = (T *)(data[0] + i * stride[0]);                                                                      \
+            out[0] = *(const T *)(a + i * stride[1]);                                                                  \
+            out[1] = *(const T *)(b + i * stride[2]);                                                                  \
+        }                                                                                                              \
+    }
+INTERLEAVE(uint16_t)
+INTERLEAVE(float)
+INTERLEAVE(double)
+
+static void interleave(DType part, char **data, const int64_t *stride, int64_t n)
 {
-    const View *x = &args[0].as.tensor->view, *y = &args[1].as.tensor->view;
-    int64_t size[VIEW_MAX_DIMS];
-    int n = x->ndim > y->ndim ? x->ndim : y->ndim;
-    for (int i = 1; i <= n; i++) {
-        int64_t p = i <= x->ndim ? x->size[x->ndim - i] : 1, q = i <= y->ndim ? y->size[y->ndim - i] : 1;
-        if (p != q && p != 1 && q != 1)
-            return op_raise("The size of tensor a (%lld) must match the size of tensor b (%lld) at non-singleton dimension %d", (long long)p, (long long)q, n - i);
-        size[n - i] = p == 1 ? q : p;
-    }
-    TRY(tensor_new(lane, DT_F64, n, size, a));
-    Status status = tensor_new(lane, DT_F64, n, size, b);
-    if (status == ST_OK) {
-        status = tensor_copy_into(lane, *a, args[0].as.tensor);
-        if (status == ST_OK)
-            status = tensor_copy_into(lane, *b, args[1].as.tensor);
-        if (status != ST_OK)
-            tensor_release(*b);
-    }
-    if (status != ST_OK)
-        tensor_release(*a);
-    return status;
+    if (part == DT_F16)
+        interleave_uint16_t(data, stride, n);
+    else if (part == DT_F32)
+        interleave_float(data, stride, n);
+    else
+        interleave_double(data, stride, n);
 }
 
-// complex(real, imag) and polar(abs, angle): `data` is 1 for the latter.
+static void pair_row(void *ctx, char **data, const int64_t *stride, int64_t n)
+{
+    enum { BLOCK = 256 };
+    const PairRow *p = ctx;
+    Converter load, store;
+    double size[BLOCK], angle[BLOCK], parts[2][BLOCK];
+    char narrow[2][BLOCK * 8];
+    if (!p->polar) {
+        interleave(p->type, data, stride, n);
+        return;
+    }
+    int64_t item = (int64_t)dtype_size(p->type);
+    if (!converter_find(p->type, DT_F64, &load) || !converter_find(DT_F64, p->type, &store))
+        return;
+    for (int64_t at = 0; at < n; at += BLOCK) {
+        int64_t m = n - at < BLOCK ? n - at : BLOCK;
+        convert_row(&load, (char *)size, 8, data[1] + at * stride[1], stride[1], m);
+        convert_row(&load, (char *)angle, 8, data[2] + at * stride[2], stride[2], m);
+        p->cosine(parts[0], (const void *const[]){angle}, m, 0, NULL);
+        p->sine(parts[1], (const void *const[]){angle}, m, 0, NULL);
+        for (int k = 0; k < 2; k++) {
+            for (int64_t i = 0; i < m; i++)
+                parts[k][i] *= size[i];
+            convert_row(&store, narrow[k], item, (const char *)parts[k], 8, m);
+        }
+        interleave(p->type, (char *[]){data[0] + at * stride[0], narrow[0], narrow[1]}, (const int64_t[]){stride[0], item, item}, m);
+    }
+}
+
+// complex(real, imag) and polar(abs, angle): `data` is 1 for the latter, which computes in double.
 OP_FN(op_complex)
 {
-    bool polar = *(const int *)site->op->data == 1;
-    DType t = tensor_dtype(args[0].as.tensor), other = tensor_dtype(args[1].as.tensor);
+    const View *x = &args[0].as.tensor->view, *y = &args[1].as.tensor->view;
+    DType t = (DType)x->dtype, other = (DType)y->dtype;
     if (!dtype_is_floating(t) || !dtype_is_floating(other) || t == DT_BF16)
         return op_raise("Expected both inputs to be Half, Float or Double tensors but got %s and %s", dtype_torch_name(t), dtype_torch_name(other));
     if (t != other)
         return op_raise("Expected object of scalar type %s but got scalar type %s for second argument", dtype_torch_name(t), dtype_torch_name(other));
-    Tensor *a, *b, *wide, *made;
-    TRY(broadcast_doubles(lane, args, &a, &b));
-    const double *x = a->view.data, *y = b->view.data;
-    Status status = tensor_new(lane, DT_C128, a->view.ndim, a->view.size, &wide);
-    for (int64_t i = 0, n = tensor_numel(a); i < n && status == ST_OK; i++) {
-        double *z = (double *)wide->view.data + 2 * i;
-        z[0] = polar ? x[i] * cos(y[i]) : x[i];
-        z[1] = polar ? x[i] * sin(y[i]) : y[i];
-    }
-    tensor_release(a);
-    tensor_release(b);
-    TRY(status);
-    status = tensor_to_dtype(lane, wide, t == DT_F16 ? DT_C32 : t == DT_F32 ? DT_C64 : DT_C128, &made);
-    tensor_release(wide);
-    TRY(status);
+    View result = {.dtype = t == DT_F16 ? DT_C32 : t == DT_F32 ? DT_C64 : DT_C128, .layout = LAYOUT_STRIDED};
+    int ndim;
+    if (!broadcast_shapes(x->ndim, x->size, y->ndim, y->size, &ndim, result.size))
+        for (int i = 1, n = x->ndim > y->ndim ? x->ndim : y->ndim;; i++) { // the last dimension that does not match
+            int64_t p = x->size[x->ndim - i], q = y->size[y->ndim - i];
+            if (p != q && p != 1 && q != 1)
+                return op_raise("The size of tensor a (%lld) must match the size of tensor b (%lld) at non-singleton dimension %d", (long long)p, (long long)q, n - i);
+        }
+    Tensor *made;
+    result.ndim = (uint8_t)ndim;
+    elementwise_strides(&result, 2, (const View *const[]){x, y});
+    TRY(tensor_new_as(lane, &result, &made));
+    uint8_t types[1 + PW_MAX_INPUTS];
+    PairRow p = {*(const int *)site->op->data == 1, t, pw_loop(PW_SIN, DT_F64, types), pw_loop(PW_COS, DT_F64, types)};
+    Iter it;
+    iter_plan(&it, ndim, result.size, 3, (const View *const[]){&made->view, x, y});
+    iter_run(&it, (char *const[]){made->view.data, x->data, y->data}, pair_row, &p);
     rets[0] = value_tensor_take(made);
     return ST_OK;
 }
 
 // ---- Choices of elements ------------------------------------------------------------------------------------------------
 
-// out row r = elements index[r][0 … width) of the sources (one each, or one for all), which are contiguous and 1-d.
-static Status gather_rows(Lane *lane, Tensor *const *source, bool one_source, const int64_t *index, int64_t rows, int64_t width, IValue *ret)
+// out row r = elements index[r][0 … width) of the source, which is contiguous and 1-d.
+static Status gather_rows(Lane *lane, Tensor *source, const int64_t *index, int64_t rows, int64_t width, IValue *ret)
 {
-    DType dtype = tensor_dtype(source[0]);
+    DType dtype = tensor_dtype(source);
     size_t item = dtype_size(dtype);
     Tensor *out;
     TRY(tensor_new(lane, dtype, 2, (int64_t[]){rows, width}, &out));
     for (int64_t r = 0; r < rows; r++)
         for (int64_t c = 0; c < width; c++)
-            memcpy(tensor_at(out, r * width + c), tensor_at(source[one_source ? 0 : c], index[r * width + c]), item);
+            memcpy(tensor_at(out, r * width + c), tensor_at(source, index[r * width + c]), item);
     *ret = value_tensor_take(out);
     return ST_OK;
 }
@@ -205,19 +272,18 @@ OP_FN(op_cartesian_prod)
     if (status == ST_OK && count == 1) {
         rets[0] = value_tensor_take(tensor_retain(items[0]));
     } else if (status == ST_OK) {
-        int64_t *index = malloc(((size_t)rows * (size_t)count + 1) * sizeof *index);
-        if (!index)
-            status = status_no_memory((size_t)rows * (size_t)count * sizeof *index);
-        for (int64_t r = 0; r < rows && status == ST_OK; r++) {
-            int64_t rest = r; // the last tensor varies fastest
-            for (int c = count - 1; c >= 0; c--) {
-                index[r * count + c] = rest % items[c]->view.size[0];
-                rest /= items[c]->view.size[0];
-            }
+        Tensor *out;
+        status = tensor_new(lane, tensor_dtype(items[0]), 2, (int64_t[]){rows, count}, &out);
+        int64_t each = rows; // rows in which a column's element stays the same
+        for (int c = 0; c < count && status == ST_OK && rows; c++) {
+            int64_t n = items[c]->view.size[0];
+            each /= n;
+            View column = {.data = tensor_at(out, c), .dtype = out->view.dtype, .ndim = 3, .size = {rows / (n * each), n, each}, .stride = {n * each * count, each * count, count}};
+            View from = {.data = items[c]->view.data, .dtype = out->view.dtype, .ndim = 3, .size = {rows / (n * each), n, each}, .stride = {0, 1, 0}};
+            status = copy_convert(&column, &from);
         }
         if (status == ST_OK)
-            status = gather_rows(lane, items, false, index, rows, count, rets);
-        free(index);
+            rets[0] = value_tensor_take(out);
     }
     for (int i = 0; i < made; i++)
         tensor_release(items[i]);
@@ -270,7 +336,7 @@ OP_FN(op_combinations) // self, r, with_replacement: rows of indices in order
     }
     Status status = tensor_contiguous(lane, t, &source);
     if (status == ST_OK) {
-        status = gather_rows(lane, &source, true, index, rows, r, rets);
+        status = gather_rows(lane, source, index, rows, r, rets);
         tensor_release(source);
     }
     free(index);

@@ -37,7 +37,7 @@ typedef struct OpRow { const char *call, *result; } OpRow;
 
 static const struct { const char *name; DType dtype; } ROW_DTYPES[] = {
     {"bool", DT_BOOL}, {"u8", DT_U8}, {"i8", DT_I8}, {"i16", DT_I16}, {"i32", DT_I32}, {"i64", DT_I64}, {"f16", DT_F16},
-    {"qu8", DT_QU8}, {"qi8", DT_QI8}, {"qi32", DT_QI32}, {"bf16", DT_BF16}, {"f32", DT_F32}, {"f64", DT_F64}, {"c64", DT_C64}, {"c128", DT_C128},
+    {"qu8", DT_QU8}, {"qi8", DT_QI8}, {"qi32", DT_QI32}, {"bf16", DT_BF16}, {"f32", DT_F32}, {"f64", DT_F64}, {"c32", DT_C32}, {"c64", DT_C64}, {"c128", DT_C128},
 };
 enum { ROW_DTYPE_COUNT = sizeof ROW_DTYPES / sizeof *ROW_DTYPES };
 
