@@ -1,5 +1,6 @@
 // Inner loops of elementwise operators for complex numbers, through the C library's complex functions.
 #include "kernels/cpu/vec.h"
+#include "kernels/isa.h"
 #include "kernels/pointwise_loops.h"
 
 #include <complex.h>
@@ -51,6 +52,111 @@
         ((F *)&r)[0] = a * c - b * d;                                                                                  \
         ((F *)&r)[1] = a * d + b * c;                                                                                  \
         return r;                                                                                                      \
+    }
+
+// In parts, which vectorise.
+#define SQUARE_LOOP(F, S)                                                                                              \
+    ISA_INLINE void S##_squares_body(F *o, const F *x, int64_t n)                                                      \
+    {                                                                                                                  \
+        ISA_INDEPENDENT                                                                                                \
+        for (int64_t i = 0; i < n; i++) {                                                                              \
+            F re = x[2 * i], im = x[2 * i + 1];                                                                        \
+            o[2 * i] = re * re - im * im;                                                                              \
+            o[2 * i + 1] = re * im + im * re;                                                                          \
+        }                                                                                                              \
+    }                                                                                                                  \
+    ISA_VARIANTS(S##_squares, (F * o, const F *x, int64_t n), (o, x, n))                                               \
+    static void S##_square(void *out, const void *const *in, int64_t n, unsigned scalars, PwParams *p)                 \
+    {                                                                                                                  \
+        (void)scalars;                                                                                                 \
+        (void)p;                                                                                                       \
+        S##_squares(out, in[0], n);                                                                                    \
+    }
+#define PRODUCT_LOOP(F, S)                                                                                             \
+    ISA_INLINE void S##_products(F *o, const F *x, const F *y, int64_t n, int of_x, int of_y)                          \
+    {                                                                                                                  \
+        ISA_INDEPENDENT                                                                                                \
+        for (int64_t i = 0; i < n; i++) {                                                                              \
+            F a = x[of_x * i], b = x[of_x * i + 1], c = y[of_y * i], d = y[of_y * i + 1];                              \
+            o[2 * i] = a * c - b * d;                                                                                  \
+            o[2 * i + 1] = a * d + b * c;                                                                              \
+        }                                                                                                              \
+    }                                                                                                                  \
+    ISA_INLINE void S##_mul_parts_body(F *o, const F *x, const F *y, int64_t n, unsigned scalars)                      \
+    {                                                                                                                  \
+        if (scalars == 1)                                                                                              \
+            S##_products(o, (F[2]){x[0], x[1]}, y, n, 0, 2);                                                           \
+        else if (scalars == 2)                                                                                         \
+            S##_products(o, x, (F[2]){y[0], y[1]}, n, 2, 0);                                                           \
+        else                                                                                                           \
+            S##_products(o, x, y, n, 2, 2);                                                                            \
+    }                                                                                                                  \
+    ISA_VARIANTS(S##_mul_parts, (F * o, const F *x, const F *y, int64_t n, unsigned scalars), (o, x, y, n, scalars))   \
+    static void S##_mul(void *out, const void *const *in, int64_t n, unsigned scalars, PwParams *p)                    \
+    {                                                                                                                  \
+        (void)p;                                                                                                       \
+        S##_mul_parts(out, in[0], in[1], n, scalars);                                                                  \
+    }
+// Blocks through other loops: x / (1 + exp(-x)), 1 / (1 + exp(-x)), x + number y / z.
+#define BLOCK_LOOPS(T, F, S)                                                                                           \
+    static void S##_logistic(T *out, const T *x, int64_t n, bool times_x, PwParams *p)                                 \
+    {                                                                                                                  \
+        static const T one = 1;                                                                                        \
+        T e[PARTS];                                                                                                    \
+        for (int64_t at = 0; at < n; at += PARTS) {                                                                    \
+            int64_t m = n - at < PARTS ? n - at : PARTS;                                                               \
+            S##_neg(e, (const void *const[]){x + at}, m, 0, p);                                                        \
+            S##_exp(e, (const void *const[]){e}, m, 0, p);                                                             \
+            S##_add(e, (const void *const[]){&one, e}, m, 1, p);                                                       \
+            if (times_x)                                                                                               \
+                S##_div(out + at, (const void *const[]){x + at, e}, m, 0, p);                                          \
+            else                                                                                                       \
+                S##_reciprocal(out + at, (const void *const[]){e}, m, 0, p);                                           \
+        }                                                                                                              \
+    }                                                                                                                  \
+    static void S##_sigmoid(void *out, const void *const *in, int64_t n, unsigned scalars, PwParams *p)                \
+    {                                                                                                                  \
+        (void)scalars;                                                                                                 \
+        S##_logistic(out, in[0], n, false, p);                                                                         \
+    }                                                                                                                  \
+    static void S##_silu(void *out, const void *const *in, int64_t n, unsigned scalars, PwParams *p)                   \
+    {                                                                                                                  \
+        (void)scalars;                                                                                                 \
+        S##_logistic(out, in[0], n, true, p);                                                                          \
+    }                                                                                                                  \
+    static void S##_addcdiv(void *out, const void *const *in, int64_t n, unsigned scalars, PwParams *p)                \
+    {                                                                                                                  \
+        (void)scalars;                                                                                                 \
+        const T *x = in[0], *y = in[1], *z = in[2];                                                                    \
+        T q[PARTS];                                                                                                    \
+        for (int64_t at = 0; at < n; at += PARTS) {                                                                    \
+            int64_t m = n - at < PARTS ? n - at : PARTS;                                                               \
+            for (int64_t i = 0; i < m; i++)                                                                            \
+                q[i] = (F)p->f[0] * y[at + i];                                                                         \
+            S##_div(q, (const void *const[]){q, z + at}, m, 0, p);                                                     \
+            S##_add((T *)out + at, (const void *const[]){x + at, q}, m, 0, p);                                         \
+        }                                                                                                              \
+    }
+// o = x / |x|, 0 of 0.
+#define SGN_LOOP(T, F, S)                                                                                              \
+    ISA_INLINE void S##_scale_body(F *o, const F *x, const F *size, int64_t n)                                         \
+    {                                                                                                                  \
+        ISA_INDEPENDENT                                                                                                \
+        for (int64_t i = 0; i < n; i++) {                                                                              \
+            F by = size[i], re = x[2 * i] / by, im = x[2 * i + 1] / by;                                                \
+            o[2 * i] = by == 0 ? 0 : re;                                                                               \
+            o[2 * i + 1] = by == 0 ? 0 : im;                                                                           \
+        }                                                                                                              \
+    }                                                                                                                  \
+    ISA_VARIANTS(S##_scale, (F * o, const F *x, const F *size, int64_t n), (o, x, size, n))                            \
+    static void S##_sgn(void *out, const void *const *in, int64_t n, unsigned scalars, PwParams *p)                    \
+    {                                                                                                                  \
+        F size[PARTS];                                                                                                 \
+        for (int64_t at = 0; at < n; at += PARTS) {                                                                    \
+            int64_t m = n - at < PARTS ? n - at : PARTS;                                                               \
+            S##_abs(size, (const void *const[]){(const T *)in[0] + at}, m, scalars, p);                                \
+            S##_scale((F *)out + 2 * at, (const F *)in[0] + 2 * at, size, m);                                          \
+        }                                                                                                              \
     }
 
 // Functions of complex numbers that C lacks, in double precision.
@@ -167,12 +273,10 @@ PARTS_LOOPS(double complex, double, c128, f64)
     UNARY(T, T, S, neg, -x)                                                                                            \
     UNARY(T, F, S, real, creal##sfx(x))                                                                                \
     UNARY(T, F, S, imag, cimag##sfx(x))                                                                                \
-    UNARY(T, T, S, sgn, x == 0 ? 0 : x / cabs##sfx(x))                                                                 \
     UNARY(T, T, S, conj, conj##sfx(x))                                                                                 \
     UNARY(T, T, S, sqrt, csqrt##sfx(x))                                                                                \
     UNARY(T, T, S, rsqrt, 1 / csqrt##sfx(x))                                                                           \
-    UNARY(T, T, S, reciprocal, quotient_##S(1, x))                                                                     \
-    UNARY(T, T, S, square, S##_product(x, x))                                                                          \
+    SQUARE_LOOP(F, S)                                                                                                  \
     UNARY(T, T, S, log, clog##sfx(x))                                                                                  \
     UNARY(T, T, S, sin, csin##sfx(x))                                                                                  \
     UNARY(T, T, S, cos, ccos##sfx(x))                                                                                  \
@@ -195,24 +299,32 @@ PARTS_LOOPS(double complex, double, c128, f64)
     UNARY(T, T, S, nan_to_num, complex_of(finite_or(creal(x), p->f), finite_or(cimag(x), p->f)))                       \
     BINARY(T, T, S, logaddexp, complex_logaddexp(x, y))                                                                \
     TERNARY(T, S, lerp, cabs##sfx(z) < (F)0.5 ? x + S##_product(z, y - x) : y - S##_product(y - x, 1 - z))             \
-    UNARY(T, T, S, sigmoid, 1 / (1 + cexp##sfx(-x)))                                                                   \
-    UNARY(T, T, S, silu, x / (1 + cexp##sfx(-x)))                                                                      \
     UNARY(T, uint8_t, S, isnan, isnan(creal(x)) || isnan(cimag(x)))                                                    \
     UNARY(T, uint8_t, S, isinf, isinf(creal(x)) || isinf(cimag(x)))                                                    \
     UNARY(T, uint8_t, S, isfinite, isfinite(creal(x)) && isfinite(cimag(x)))                                           \
     UNARY(T, uint8_t, S, logical_not, x == 0)                                                                          \
     BINARY(T, T, S, add, x + y)                                                                                        \
     BINARY(T, T, S, sub, x - y)                                                                                        \
-    BINARY(T, T, S, mul, S##_product(x, y))                                                                            \
+    PRODUCT_LOOP(F, S)                                                                                                 \
     BINARY(T, T, S, add_alpha, x + (F)p->f[0] * y)                                                                     \
-    BINARY(T, T, S, pow, y == 2 ? S##_product(x, x) : x == 0 && y == 0 ? 1 : cpow##sfx(x, y))                          \
+    BINARY(T, T, S, power, y == 2 ? S##_product(x, x) : x == 0 && y == 0 ? 1 : cpow##sfx(x, y))                        \
+    UNARY(T, T, S, cube, S##_product(S##_product(x, x), x))                                                           \
+    UNARY(T, T, S, inverse_square, quotient_##S(1, S##_product(x, x)))                                                \
+    static void S##_pow(void *out, const void *const *in, int64_t n, unsigned scalars, PwParams *p)                    \
+    {                                                                                                                  \
+        static const struct { double exponent; PwLoop loop; } own[] = {{2, S##_square}, {3, S##_cube}, {0.5, S##_sqrt},\
+            {-0.5, S##_rsqrt}, {-1, S##_reciprocal}, {-2, S##_inverse_square}};                                        \
+        PwLoop loop = S##_power;                                                                                       \
+        for (size_t i = 0; scalars == 2 && i < sizeof own / sizeof *own; i++)                                          \
+            loop = *(const T *)in[1] == (F)own[i].exponent ? own[i].loop : loop;                                       \
+        loop(out, in, n, scalars, p);                                                                                  \
+    }                                                                                                                  \
     BINARY(T, uint8_t, S, eq, x == y)                                                                                  \
     BINARY(T, uint8_t, S, ne, x != y)                                                                                  \
     BINARY(T, uint8_t, S, logical_and, x != 0 && y != 0)                                                               \
     BINARY(T, uint8_t, S, logical_or, x != 0 || y != 0)                                                                \
     BINARY(T, uint8_t, S, logical_xor, (x != 0) != (y != 0))                                                           \
-    TERNARY(T, S, addcmul, x + (F)p->f[0] * S##_product(y, z))                                                         \
-    TERNARY(T, S, addcdiv, x + quotient_##S((F)p->f[0] * y, z))
+    TERNARY(T, S, addcmul, x + (F)p->f[0] * S##_product(y, z))
 
 #define COMPLEX_TABLE(S)                                                                                               \
     {                                                                                                                  \
@@ -231,8 +343,6 @@ PARTS_LOOPS(double complex, double, c128, f64)
         [PW_LOGICAL_XOR] = S##_logical_xor, [PW_ADDCMUL] = S##_addcmul, [PW_ADDCDIV] = S##_addcdiv                     \
     }
 
-COMPLEX_LOOPS(float complex, float, c64, f)
-COMPLEX_LOOPS(double complex, double, c128, )
 UNARY(double complex, double, c128, abs, cabs(x))
 BINARY(double complex, double complex, c128, div, quotient_c128(x, y))
 static void c64_abs(void *out, const void *const *in, int64_t n, unsigned scalars, PwParams *p)
@@ -243,6 +353,19 @@ static void c64_div(void *out, const void *const *in, int64_t n, unsigned scalar
 {
     vec_table()->c64_div(out, in, n, scalars, p);
 }
+UNARY(double complex, double complex, c128, reciprocal, quotient_c128(1, x))
+static void c64_reciprocal(void *out, const void *const *in, int64_t n, unsigned scalars, PwParams *p)
+{
+    static const float complex one = 1;
+    (void)scalars;
+    vec_table()->c64_div(out, (const void *const[]){&one, in[0]}, n, 1, p);
+}
+COMPLEX_LOOPS(float complex, float, c64, f)
+COMPLEX_LOOPS(double complex, double, c128, )
+SGN_LOOP(float complex, float, c64)
+SGN_LOOP(double complex, double, c128)
+BLOCK_LOOPS(float complex, float, c64)
+BLOCK_LOOPS(double complex, double, c128)
 
 const PwLoop PW_LOOPS_C64[PW_COUNT] = COMPLEX_TABLE(c64);
 const PwLoop PW_LOOPS_C128[PW_COUNT] = COMPLEX_TABLE(c128);

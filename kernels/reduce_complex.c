@@ -2,14 +2,17 @@
 // precision, as reductions of complex tensors are rare.
 #include "kernels/reduce_complex.h"
 
+#include "kernels/isa.h"
 #include "kernels/promote.h"
 
 #include <complex.h>
 #include <math.h>
+#include <string.h>
 
 typedef struct Fold {
     ReduceOp op;
     double number;
+    bool single; // not complex128
     Converter load, store[2];
     Iter reduced;
     bool has_out[2];
@@ -28,6 +31,13 @@ static double norm_term(double size, double p, double so_far)
     if (isinf(p))
         return size != size || so_far != so_far ? NAN : p > 0 ? fmax(so_far, size) : fmin(so_far, size);
     return so_far + (p == 1 ? size : p == 2 ? size * size : pow(size, p));
+}
+
+// single: the parts have the digits and the range of floats.
+static double magnitude(const double *x, bool single)
+{
+    double size = single ? sqrt(x[0] * x[0] + x[1] * x[1]) : NAN;
+    return size == size ? size : hypot(x[0], x[1]);
 }
 
 // Sums float parts in 8 independent pairs, and those of at most 512 numbers in float.
@@ -53,37 +63,132 @@ static double complex sum_row(const float *x, int64_t n)
     return CMPLX(re, im);
 }
 
+// Products and counts over numbers that lie side by side, of parts in T. Products go in 8 independent chains, without the C
+// standard's care for infinities, as PyTorch's.
+enum { CHAINS = 8 };
+#define LOOPS(T)                                                                                                       \
+    ISA_INLINE void multiply_##T##_body(double *restrict all_re, double *restrict all_im, const T *x, int64_t n)       \
+    {                                                                                                                  \
+        double re[CHAINS], im[CHAINS];                                                                                 \
+        memcpy(re, all_re, sizeof re);                                                                                 \
+        memcpy(im, all_im, sizeof im);                                                                                 \
+        for (int64_t i = 0; i + CHAINS <= n; i += CHAINS, x += 2 * CHAINS) {                                           \
+            double c[CHAINS], d[CHAINS];                                                                               \
+            for (int k = 0; k < CHAINS; k++) {                                                                         \
+                c[k] = (double)x[2 * k];                                                                               \
+                d[k] = (double)x[2 * k + 1];                                                                           \
+            }                                                                                                          \
+            for (int k = 0; k < CHAINS; k++) {                                                                         \
+                double old = re[k];                                                                                    \
+                re[k] = old * c[k] - im[k] * d[k];                                                                     \
+                im[k] = old * d[k] + im[k] * c[k];                                                                     \
+            }                                                                                                          \
+        }                                                                                                              \
+        memcpy(all_re, re, sizeof re);                                                                                 \
+        memcpy(all_im, im, sizeof im);                                                                                 \
+    }                                                                                                                  \
+    ISA_INLINE void count_##T##_body(int64_t *count, const T *x, int64_t n)                                            \
+    {                                                                                                                  \
+        int set = 0;                                                                                                   \
+        for (int i = 0; i < (int)n; i++)                                                                               \
+            set += (x[2 * i] != 0) | (x[2 * i + 1] != 0);                                                              \
+        *count += set;                                                                                                 \
+    }                                                                                                                  \
+    ISA_VARIANTS(multiply_##T, (double *re, double *im, const T *x, int64_t n), (re, im, x, n))                        \
+    ISA_VARIANTS(count_##T, (int64_t * count, const T *x, int64_t n), (count, x, n))                                   \
+    static double complex product_##T(const T *x, int64_t n)                                                           \
+    {                                                                                                                  \
+        double re[CHAINS] = {1, 1, 1, 1, 1, 1, 1, 1}, im[CHAINS] = {0};                                                \
+        multiply_##T(re, im, x, n);                                                                                    \
+        double complex all = CMPLX(re[0], im[0]);                                                                      \
+        for (int k = 1; k < CHAINS; k++)                                                                               \
+            all = multiply(all, CMPLX(re[k], im[k]));                                                                  \
+        for (int64_t i = n - n % CHAINS; i < n; i++)                                                                   \
+            all = multiply(all, CMPLX((double)x[2 * i], (double)x[2 * i + 1]));                                        \
+        return all;                                                                                                    \
+    }
+static double complex multiply(double complex x, double complex y)
+{
+    double a = creal(x), b = cimag(x), c = creal(y), d = cimag(y);
+    return CMPLX(a * c - b * d, a * d + b * c);
+}
+LOOPS(float)
+LOOPS(double)
+
+static double sum_of_squares(const double *x, double re, double im, int64_t n)
+{
+    double lane[4] = {0};
+    int64_t i = 0;
+    for (; i + 2 <= n; i += 2)
+        for (int k = 0; k < 4; k++) {
+            double d = x[2 * i + k] - (k & 1 ? im : re);
+            lane[k] += d * d;
+        }
+    for (; i < n; i++) {
+        lane[0] += (x[2 * i] - re) * (x[2 * i] - re);
+        lane[1] += (x[2 * i + 1] - im) * (x[2 * i + 1] - im);
+    }
+    return (lane[0] + lane[1]) + (lane[2] + lane[3]);
+}
+
+// n numbers, side by side.
+static void fold_block(Fold *f, const double *x, int64_t n)
+{
+    double re = 0, im = 0;
+    switch (f->op) {
+    case REDUCE_NORM:
+        if (f->number == 2)
+            f->real += sum_of_squares(x, 0, 0, n);
+        else
+            for (int64_t i = 0; i < n; i++)
+                f->real = norm_term(magnitude(x + 2 * i, f->single), f->number, f->real);
+        break;
+    case REDUCE_LOGSUMEXP: // the greatest real part, then the sum of powers relative to it
+        for (int64_t i = 0; f->second_pass && i < n; i++)
+            f->value += cexp(CMPLX(x[2 * i], x[2 * i + 1]) - creal(f->center));
+        for (int64_t i = 0; !f->second_pass && i < n; i++)
+            if (!(x[2 * i] <= f->real))
+                f->real = isnan(f->real) ? f->real : x[2 * i];
+        break;
+    default: // sums, variances
+        if (f->second_pass) {
+            f->real += sum_of_squares(x, creal(f->center), cimag(f->center), n);
+            break;
+        }
+        for (int64_t i = 0; i < n; i++) {
+            re += x[2 * i];
+            im += x[2 * i + 1];
+        }
+        f->value = CMPLX(creal(f->value) + re, cimag(f->value) + im);
+    }
+}
+
 static void fold_row(void *ctx, char **data, const int64_t *stride, int64_t n)
 {
+    enum { BLOCK = 256 };
     Fold *f = ctx;
-    if (f->op == REDUCE_SUM) { // of complex64, side by side
+    double x[2 * BLOCK];
+    const bool singles = f->load.src_size == 8 && stride[0] == 8;
+    if (f->op == REDUCE_SUM && singles) {
         f->value += sum_row((const float *)data[0], n);
         return;
     }
-    for (int64_t i = 0; i < n; i++) {
-        double part[2];
-        convert_row(&f->load, (char *)part, 16, data[0] + i * stride[0], 0, 1);
-        double complex x = CMPLX(part[0], part[1]);
-        bool set = part[0] != 0 || part[1] != 0;
+    for (int64_t at = 0; at < n; at += BLOCK) {
+        int64_t m = n - at < BLOCK ? n - at : BLOCK, set = 0;
+        const char *from = data[0] + at * stride[0];
+        bool counts = f->op == REDUCE_ANY || f->op == REDUCE_ALL || f->op == REDUCE_COUNT_NONZERO;
+        if (!singles || !(counts || f->op == REDUCE_PROD))
+            convert_row(&f->load, (char *)x, 16, from, stride[0], m);
+        if (counts && singles)
+            count_float(&set, (const float *)from, m);
+        else if (counts)
+            count_double(&set, x, m);
         switch (f->op) {
-        case REDUCE_PROD: f->value *= x; break;
+        case REDUCE_PROD: f->value = multiply(f->value, singles ? product_float((const float *)from, m) : product_double(x, m)); break;
         case REDUCE_ANY: f->real = f->real != 0 || set; break;
-        case REDUCE_ALL: f->real = f->real != 0 && set; break;
-        case REDUCE_COUNT_NONZERO: f->real += set; break;
-        case REDUCE_NORM: f->real = norm_term(cabs(x), f->number, f->real); break;
-        case REDUCE_LOGSUMEXP: // the greatest real part, then the sum of powers relative to it
-            if (f->second_pass)
-                f->value += cexp(x - creal(f->center));
-            else if (!(part[0] <= f->real))
-                f->real = isnan(f->real) ? f->real : part[0];
-            break;
-        default: // variances
-            if (f->second_pass) {
-                double re = creal(x) - creal(f->center), im = cimag(x) - cimag(f->center);
-                f->real += re * re + im * im;
-            } else {
-                f->value += x;
-            }
+        case REDUCE_ALL: f->real = f->real != 0 && set == m; break;
+        case REDUCE_COUNT_NONZERO: f->real += (double)set; break;
+        default: fold_block(f, x, m);
         }
     }
 }
@@ -137,7 +242,7 @@ static void kept_row(void *ctx, char **data, const int64_t *stride, int64_t n)
 
 static Status fold(const ReduceParams *p, const View *in, const View *const out[2])
 {
-    Fold f = {.op = (ReduceOp)p->op == REDUCE_MEAN ? REDUCE_SUM : (ReduceOp)p->op, .number = p->number, .count = 1};
+    Fold f = {.op = (ReduceOp)p->op == REDUCE_MEAN ? REDUCE_SUM : (ReduceOp)p->op, .number = p->number, .single = in->dtype != DT_C128, .count = 1};
     bool known = converter_find((DType)in->dtype, DT_C128, &f.load);
     for (int k = 0; k < 2; k++) {
         f.has_out[k] = out[k] != NULL;
@@ -186,7 +291,10 @@ Status reduce_complex_run(const ReduceParams *p, const View *in, const View *con
         bool rows = in->dtype == DT_C64; // the reduced numbers lie side by side in long rows
         for (int d = 0; d < in->ndim && rows; d++)
             rows = p->reduced[d] ? true : in->stride[d] >= 64;
-        if (rows && in->ndim && p->reduced[in->ndim - 1] && in->stride[in->ndim - 1] == 1 && in->size[in->ndim - 1] >= 64)
+        bool all = true, near = in->ndim && in->stride[in->ndim - 1] == 1;
+        for (int d = 0; d < in->ndim; d++)
+            all = all && p->reduced[d];
+        if ((all && !near) || (rows && near && p->reduced[in->ndim - 1] && in->size[in->ndim - 1] >= 64))
             return fold(p, in, out);
         ReduceParams of_parts = *p;
         View from = parts(in), to = parts(out[0]);
