@@ -24,6 +24,7 @@
 #include "kernels/cpu/vec_real.h"
 
 #include "kernels/cpu/vec_wide.h"
+#include "kernels/cpu/vec_bessel.h"
 #include "kernels/cpu/vec_complex.h"
 
 static void f32_to_f16(uint16_t *dst, const float *src, int64_t n)
@@ -117,7 +118,7 @@ FROM_F32(f32_to_i64, int64_t)
 #define ROW(op, name) [PW_##op] = VEC_NAME(f32_##name),
 #define ROW64(op, name) [PW_##op] = VEC_NAME(f64_##name),
 const VecTable VEC_NAME(vec_table) = {
-    .f32 = {VEC_LOOPS(ROW) ROW(ERFINV, erfinv)},
+    .f32 = {VEC_LOOPS(ROW) VEC_WIDE_LOOPS(ROW)},
     .f64 = {VEC_LOOPS(ROW64)},
     .c64_abs = VEC_NAME(c64_abs),
     .c64_div = VEC_NAME(c64_div),

@@ -86,3 +86,6 @@ ISA_INLINE D werfinv(D x)
 WIDE(erfc, werfc(x))
 WIDE(ndtr, 0.5 * werfc(x * -0.70710678118654752440))
 WIDE(erfinv, werfinv(x))
+
+// Those that float has beside VEC_LOOPS.
+#define VEC_WIDE_LOOPS(X) X(ERFINV, erfinv) X(K0, k0) X(K0E, k0e) X(K1, k1) X(K1E, k1e) X(BESSEL_Y0, bessel_y0) X(BESSEL_Y1, bessel_y1)
