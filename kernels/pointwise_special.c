@@ -90,8 +90,6 @@
     UNARY(T, S, erfcx, special_erfcx(x))                                                                               \
     UNARY(T, S, mvlgamma, special_mvlgamma(x, p->f[0]))                                                                \
     BINARY(T, double, S, zeta, special_zeta(x, y))                                                                     \
-    BINARY(T, double, S, igamma, special_igamma(x, y))                                                                 \
-    BINARY(T, double, S, igammac, special_igammac(x, y))                                                               \
     CHEBYSHEV(T, S, sfx, chebyshev, x, x == -1, x == 1, 6, 8, 8)                                                       \
     CHEBYSHEV(T, S, sfx, shifted, (x + x - 1), x == 0, x == 1, 6, 6, 4)                                                \
     POLYNOMIAL(T, S, hermite_h, n > (most), NAN, false, 0, x + x, 1, (x + x) * q - (T)(2 * k) * p)                     \
@@ -112,6 +110,11 @@
         [PW_SHIFTED_CHEBYSHEV_W] = S##_shifted_w, [PW_HERMITE_H] = S##_hermite_h, [PW_HERMITE_HE] = S##_hermite_he,    \
         [PW_LAGUERRE_L] = S##_laguerre, [PW_LEGENDRE_P] = S##_legendre                                                 \
     }
+
+BINARY(float, float, f32, igamma, special_igamma_f32(x, y))
+BINARY(float, float, f32, igammac, special_igammac_f32(x, y))
+BINARY(double, double, f64, igamma, special_igamma(x, y))
+BINARY(double, double, f64, igammac, special_igammac(x, y))
 
 // Hermite polynomials end where PyTorch 2.14 ends them, which gives NaN beyond (1.13 has no limit).
 LOOPS(float, f32, f, 128)

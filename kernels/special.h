@@ -25,6 +25,8 @@ double special_polygamma(double n, double x); // n = 1 has no reflection: x > 0
 double special_mvlgamma(double x, double p);
 double special_igamma(double a, double x);  // regularised, lower
 double special_igammac(double a, double x); // upper
+float special_igamma_f32(float a, float x);  // in as many steps as float needs
+float special_igammac_f32(float a, float x);
 
 // special_error.c: the normal distribution and its relatives.
 double special_erfcx(double x); // exp(x^2) erfc(x)

@@ -201,6 +201,11 @@ static void borders(void **state)
         for (double at = 0.9; at < 1.2; at += 0.05) {
             double x = a * at, p = special_igamma(a, x), q = special_igammac(a, x);
             assert_true(fabs(p + q - 1) < 1e-14);
+            // Those of float are these, rounded (below the least normal number by more).
+            float af = (float)a, xf = (float)x;
+            double pf = special_igamma(af, xf), qf = special_igammac(af, xf);
+            assert_true(fabs(special_igamma_f32(af, xf) - pf) <= 6e-8 * pf + 0x1p-149);
+            assert_true(fabs(special_igammac_f32(af, xf) - qf) <= 6e-8 * qf + 0x1p-149);
             // d/dx P(a, x) = x^(a-1) exp(-x) / gamma(a)
             double h = a * 1e-5, slope = (special_igamma(a, x + h) - special_igamma(a, x - h)) / (2 * h);
             double exact = exp((a - 1) * log(x) - x - special_lgamma(a));
