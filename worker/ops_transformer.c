@@ -7,6 +7,19 @@
 #define NONE value_none()
 #define INT value_int
 
+// act(linear(x, weight, bias) + add), in one pass where there is a kernel for it; `add` may be None.
+static IValue linear_add(Sequence *q, IValue x, IValue weight, IValue bias, IValue add, const char *act)
+{
+    if (q->status != ST_OK)
+        return NONE;
+    if (tensor_dtype(x.as.tensor) == DT_F32 && x.as.tensor->view.ndim == 3)
+        return STEP(q, "tsb::linear", x, weight, bias, add, sequence_text(q, act), value_float(0), value_float(0));
+    IValue y = STEP(q, "aten::linear", x, weight, bias);
+    if (add.tag == TAG_TENSOR)
+        y = STEP(q, "aten::add.Tensor", y, add, INT(1));
+    return strcmp(act, "gelu") == 0 ? STEP(q, "aten::gelu", y, sequence_text(q, "none")) : strcmp(act, "relu") == 0 ? STEP(q, "aten::relu", y) : y;
+}
+
 // ---- attention
 
 typedef struct Attention {
@@ -15,6 +28,7 @@ typedef struct Attention {
     IValue in_weight, in_bias, out_weight, out_bias;
     IValue mask, mask_type;   // true where a key is hidden
     bool need_weights, average;
+    IValue add;               // to the result, or None
 } Attention;
 
 // Rows first … first + count of the projection: the whole of it, or the part for query, key or value.
@@ -97,7 +111,7 @@ static IValue attend(Sequence *q, const Attention *a, IValue *weights)
     const View *v = &a->query.as.tensor->view;
     IValue size = sequence_ints(q, 3, (int64_t[]){v->size[0], v->size[1], a->width});
     context = STEP(q, "aten::reshape", STEP(q, "aten::transpose.int", context, INT(1), INT(2)), size);
-    return STEP(q, "aten::linear", context, a->out_weight, a->out_bias);
+    return linear_add(q, context, a->out_weight, a->out_bias, a->add, "none");
 }
 
 static Status op_multi_head_attention(Lane *lane, Site *site, const IValue *args, IValue *rets)
@@ -133,11 +147,10 @@ static IValue layer_norm(Sequence *q, const EncoderLayer *l, int which, IValue x
     return STEP(q, "aten::layer_norm", x, size, l->norm_weight[which], l->norm_bias[which], l->eps, value_bool(true));
 }
 
-static IValue feed_forward(Sequence *q, const EncoderLayer *l, IValue x)
+static IValue feed_forward(Sequence *q, const EncoderLayer *l, IValue x, IValue add)
 {
-    IValue hidden = STEP(q, "aten::linear", x, l->weight[0], l->bias[0]);
-    hidden = l->gelu ? STEP(q, "aten::gelu", hidden, sequence_text(q, "none")) : STEP(q, "aten::relu", hidden);
-    return STEP(q, "aten::linear", hidden, l->weight[1], l->bias[1]);
+    IValue hidden = linear_add(q, x, l->weight[0], l->bias[0], NONE, l->gelu ? "gelu" : "relu");
+    return linear_add(q, hidden, l->weight[1], l->bias[1], add, "none");
 }
 
 static Status op_encoder_layer(Lane *lane, Site *site, const IValue *args, IValue *rets)
@@ -153,15 +166,14 @@ static Status op_encoder_layer(Lane *lane, Site *site, const IValue *args, IValu
     Attention a = {
         .query = x, .key = x, .value = x, .width = args[1].as.i, .heads = args[2].as.i,
         .in_weight = args[3], .in_bias = args[4], .out_weight = args[5], .out_bias = args[6],
-        .mask = args[18], .mask_type = args[19],
+        .mask = args[18], .mask_type = args[19], .add = source,
     };
     if (q.status == ST_OK)
-        x = STEP(&q, "aten::add.Tensor", attend(&q, &a, &weights), source, INT(1));
+        x = attend(&q, &a, &weights);
     if (!l.norm_first)
         x = layer_norm(&q, &l, 0, x);
     IValue before = x;
-    x = feed_forward(&q, &l, l.norm_first ? layer_norm(&q, &l, 1, x) : x);
-    x = STEP(&q, "aten::add.Tensor", x, before, INT(1));
+    x = feed_forward(&q, &l, l.norm_first ? layer_norm(&q, &l, 1, x) : x, before);
     if (!l.norm_first)
         x = layer_norm(&q, &l, 1, x);
     if (q.status == ST_OK)
