@@ -49,7 +49,7 @@ static IValue split_heads(Sequence *q, const Attention *a, IValue x)
         return NONE;
     const View *v = &x.as.tensor->view;
     IValue size = sequence_ints(q, 4, (int64_t[]){v->size[0], v->size[1], a->heads, a->width / a->heads});
-    return STEP(q, "aten::transpose.int", STEP(q, "aten::reshape", x, size), INT(1), INT(2));
+    return STEP(q, "aten::contiguous", STEP(q, "aten::transpose.int", STEP(q, "aten::reshape", x, size), INT(1), INT(2)), INT(0));
 }
 
 // The mask as something to add to the scores: -inf where a key is hidden; None without one.
