@@ -1,60 +1,78 @@
 // Operator bindings: random choices by weight (multinomial) and Poisson numbers, as PyTorch's CPU kernels draw them.
 // The random numbers come from worker/random.h.
+#include "kernels/isa.h"
+#include "kernels/sort.h"
 #include "worker/op_util.h"
 #include "worker/random.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-typedef struct Ranked { double key; int64_t index; } Ranked;
-
-static int by_key_down(const void *a, const void *b)
+// Without replacement, or a single one: the largest of weight / exponential, the first of equal ones. The exponentials were
+// drawn in the order of the weights' memory; the ratios take their place.
+static Status draw_distinct(Tensor *exponentials, const double *weight, int64_t draws, DType t, Tensor *out)
 {
-    const Ranked *x = a, *y = b;
-    return x->key != y->key ? (x->key < y->key ? 1 : -1) : (x->index > y->index) - (x->index < y->index);
+    double *ratio = exponentials->view.data;
+    int64_t n = exponentials->view.size[exponentials->view.ndim - 1];
+    for (int64_t i = 0, all = tensor_numel(exponentials); i < all; i++)
+        ratio[i] = weight[i] / ratio[i];
+    for (int64_t i = 0, all = tensor_numel(exponentials); t != DT_F64 && i < all; i++)
+        ratio[i] = t == DT_F32 ? (double)(float)ratio[i] : (double)round_to(t, (float)ratio[i]);
+    return n ? sort_run(&exponentials->view, exponentials->view.ndim - 1, true, draws, NULL, &out->view) : ST_OK;
 }
 
-// Without replacement, or a single one: the largest of weight / exponential. The exponentials were drawn in the order of the
-// weights' memory.
-static void draw_distinct(const double *exponential, const double *weight, int64_t rows, int64_t n, int64_t draws, DType t, Ranked *ranked, int64_t *out)
-{
-    for (int64_t r = 0; r < rows; r++) {
-        for (int64_t i = 0; i < n; i++) {
-            double e = exponential[r * n + i];
-            ranked[i] = (Ranked){t == DT_F64 ? weight[r * n + i] / e : (double)round_to(t, (float)(weight[r * n + i] / e)), i};
-        }
-        qsort(ranked, (size_t)n, sizeof *ranked, by_key_down);
-        for (int64_t k = 0; k < draws; k++)
-            out[r * draws + k] = ranked[k].index;
+// Weights of the rows in T: no infinity, NaN or negative one, and not all 0. Draws from their running sums, rounded to dtype
+// t, as shares of the last of them; where few are drawn, only the shares that the search meets are computed.
+#define WEIGHTS(T)                                                                                                     \
+    ISA_INLINE void look_at_##T##_body(const T *w, int64_t n, int *bad, int *some)                                     \
+    {                                                                                                                  \
+        int strange = 0, positive = 0;                                                                                 \
+        for (int64_t i = 0; i < n; i++) {                                                                              \
+            strange |= !((w[i] >= 0) & (w[i] < (T)INFINITY));                                                          \
+            positive |= w[i] > 0;                                                                                      \
+        }                                                                                                              \
+        *bad = strange;                                                                                                \
+        *some = positive;                                                                                              \
+    }                                                                                                                  \
+    ISA_VARIANTS(look_at_##T, (const T *w, int64_t n, int *bad, int *some), (w, n, bad, some))                         \
+    static Status check_weights_##T(const T *w, int64_t rows, int64_t n)                                               \
+    {                                                                                                                  \
+        for (int64_t r = 0; r < rows; r++) {                                                                           \
+            int bad, some;                                                                                             \
+            look_at_##T(w + r * n, n, &bad, &some);                                                                    \
+            if (bad)                                                                                                   \
+                return op_raise("probability tensor contains either `inf`, `nan` or element < 0");                     \
+            if (!some)                                                                                                 \
+                return op_raise("invalid multinomial distribution (sum of probabilities <= 0)");                       \
+        }                                                                                                              \
+        return ST_OK;                                                                                                  \
+    }                                                                                                                  \
+    static inline T round_##T(DType t, T x) { return t == DT_F64 || t == DT_F32 ? x : (T)round_to(t, (float)x); }      \
+    static void draw_replaced_##T(Generator *g, const T *weight, int64_t rows, int64_t n, int64_t draws, DType t, T *running, int64_t *out) \
+    {                                                                                                                  \
+        for (int64_t r = 0; r < rows; r++) {                                                                           \
+            T sum = 0;                                                                                                 \
+            for (int64_t i = 0; i < n; i++)                                                                            \
+                running[i] = sum = round_##T(t, sum + weight[r * n + i]);                                              \
+            bool few = draws < n / 16;                                                                                 \
+            for (int64_t i = 0; !few && i < n; i++)                                                                    \
+                running[i] = round_##T(t, running[i] / sum);                                                           \
+            for (int64_t k = 0; k < draws; k++) {                                                                      \
+                double u = random_uniform_f64(g);                                                                      \
+                int64_t left = 0, right = n - 1; /* the last share is 1 */                                             \
+                while (left < right) {                                                                                 \
+                    int64_t middle = left + (right - left) / 2;                                                        \
+                    if ((double)(few ? round_##T(t, running[middle] / sum) : running[middle]) < u)                     \
+                        left = middle + 1;                                                                             \
+                    else                                                                                               \
+                        right = middle;                                                                                \
+                }                                                                                                      \
+                out[r * draws + k] = left;                                                                             \
+            }                                                                                                          \
+        }                                                                                                              \
     }
-}
-
-static void draw_replaced(Generator *g, const double *weight, int64_t rows, int64_t n, int64_t draws, DType t, Ranked *cumulative, int64_t *out)
-{
-    for (int64_t r = 0; r < rows; r++) {
-        double sum = 0;
-        for (int64_t i = 0; i < n; i++) {
-            sum += weight[r * n + i];
-            sum = t == DT_F64 ? sum : (double)round_to(t, (float)sum);
-            cumulative[i].key = sum;
-        }
-        for (int64_t i = 0; i < n; i++)
-            cumulative[i].key = t == DT_F64 ? cumulative[i].key / sum : (double)round_to(t, (float)(cumulative[i].key / sum));
-        cumulative[n - 1].key = 1;
-        for (int64_t k = 0; k < draws; k++) {
-            double u = random_uniform_f64(g);
-            int64_t left = 0, right = n;
-            while (left < right) {
-                int64_t middle = left + (right - left) / 2;
-                if (cumulative[middle].key < u)
-                    left = middle + 1;
-                else
-                    right = middle;
-            }
-            out[r * draws + k] = left;
-        }
-    }
-}
+WEIGHTS(float)
+WEIGHTS(double)
 
 // Exponentially distributed numbers, drawn for a tensor like t and laid out contiguously.
 static Status exponentials(Lane *lane, Generator *g, Tensor *t, Tensor **out)
@@ -88,33 +106,32 @@ OP_FN(op_multinomial) // self, num_samples, replacement, generator
         return op_raise("cannot sample n_sample <= 0 samples");
     if (!replace && draws > n)
         return op_raise("cannot sample n_sample > prob_dist.size(-1) samples without replacement");
-    TRY(tensor_copy_as(lane, t, DT_F64, FORMAT_CONTIGUOUS, &wide));
-    const double *weight = wide->view.data;
-    Status status = ST_OK;
-    for (int64_t r = 0; r < rows && status == ST_OK; r++) {
-        double sum = 0;
-        for (int64_t i = 0; i < n && status == ST_OK; i++) {
-            sum += weight[r * n + i];
-            if (!(weight[r * n + i] >= 0) || isinf(weight[r * n + i]))
-                status = op_raise("probability tensor contains either `inf`, `nan` or element < 0");
-        }
-        if (status == ST_OK && sum <= 0)
-            status = op_raise("invalid multinomial distribution (sum of probabilities <= 0)");
-    }
+    bool real64 = tensor_dtype(t) == DT_F64, shares = replace && draws > 1;
+    Tensor *packed;
+    TRY(tensor_contiguous(lane, t, &packed));
+    Status status = tensor_to_dtype(lane, packed, real64 ? DT_F64 : DT_F32, &wide);
+    tensor_release(packed);
+    TRY(status);
+    const void *weight = wide->view.data;
+    status = real64 ? check_weights_double(weight, rows, n) : check_weights_float(weight, rows, n);
     int64_t size[2] = {rows, draws};
     if (status == ST_OK)
         status = tensor_new(lane, DT_I64, v->ndim, v->ndim == 2 ? size : size + 1, &out);
     if (status == ST_OK) {
-        Ranked *work = malloc((size_t)(n + 1) * sizeof *work);
-        Tensor *drawn = NULL;
-        if (!work)
+        double *work = shares ? malloc((size_t)(n + 1) * sizeof *work) : NULL;
+        Tensor *drawn = NULL, *doubles = NULL;
+        if (shares && !work)
             status = status_no_memory((size_t)(n + 1) * sizeof *work);
-        else if (replace && draws > 1)
-            draw_replaced(g, weight, rows, n, draws, tensor_dtype(t), work, out->view.data);
-        else if ((status = exponentials(lane, g, t, &drawn)) == ST_OK)
-            draw_distinct(drawn->view.data, weight, rows, n, draws, tensor_dtype(t), work, out->view.data);
+        else if (shares && real64)
+            draw_replaced_double(g, weight, rows, n, draws, DT_F64, work, out->view.data);
+        else if (shares)
+            draw_replaced_float(g, weight, rows, n, draws, tensor_dtype(t), (float *)work, out->view.data);
+        else if ((status = exponentials(lane, g, t, &drawn)) == ST_OK && (status = tensor_copy_as(lane, wide, DT_F64, FORMAT_CONTIGUOUS, &doubles)) == ST_OK)
+            status = draw_distinct(drawn, doubles->view.data, draws, tensor_dtype(t), out);
         if (drawn)
             tensor_release(drawn);
+        if (doubles)
+            tensor_release(doubles);
         free(work);
     }
     tensor_release(wide);
