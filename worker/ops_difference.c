@@ -1,4 +1,4 @@
-// Operator bindings: differences, gradients and integrals along dimensions, as sequences of slices and arithmetic.
+// Operator bindings: differences and gradients along dimensions, as sequences of slices and arithmetic.
 #include "worker/op_util.h"
 #include "worker/sequence.h"
 
@@ -227,67 +227,11 @@ OP_FN(op_gradient)
     return sequence_end(q);
 }
 
-// ---- integrals: (y, x, dim) or (y, dx, dim)
-
-typedef struct Trapezoid { const char *name; bool running; } Trapezoid;
-
-// The steps between the coordinates x, over the shape of y.
-static IValue trapezoid_steps(Sequence *q, const Trapezoid *t, const View *y, IValue x, int dim)
-{
-    const View *v = &x.as.tensor->view;
-    int64_t shape[VIEW_MAX_DIMS];
-    if (v->ndim == 1 && v->size[0] != y->size[dim])
-        sequence_raise(q, "%s: There must be one `x` value for each sample point", t->name);
-    for (int d = 0; d < y->ndim; d++)
-        shape[d] = v->ndim == 1 ? (d == dim ? v->size[0] : 1) : d < y->ndim - v->ndim ? 1 : v->size[d - (y->ndim - v->ndim)];
-    if (v->ndim < y->ndim || v->ndim == 1)
-        x = STEP(q, "aten::view", x, sequence_ints(q, y->ndim, shape));
-    return SUB(part(q, x, dim, 1, NONE), part(q, x, dim, 0, INT(-1)));
-}
-
-OP_FN(op_trapezoid)
-{
-    const Trapezoid *t = site->op->data;
-    const View *y = &args[0].as.tensor->view;
-    bool by_step = args[1].tag != TAG_TENSOR;
-    int dim;
-    Sequence sequence, *q = &sequence;
-    TRY(wrap_dim(args[2].as.i, y->ndim, &dim));
-    if (y->dtype == DT_BOOL || (!by_step && args[1].as.tensor->view.dtype == DT_BOOL))
-        return op_raise("%s: received a bool input for `%s`, but bool is not supported", t->name, y->dtype == DT_BOOL ? "y" : "x");
-    TRY(sequence_begin(q, lane, site));
-    if (y->ndim == 0) {
-        sequence_raise(q, "%s: expected y to have at least one dimension", t->name);
-    } else if (y->size[dim] == 0 && !t->running) {
-        int64_t size[VIEW_MAX_DIMS];
-        for (int d = 0; d + 1 < y->ndim; d++)
-            size[d] = y->size[d + (d >= dim)];
-        return sequence_give(q, STEP(q, "aten::zeros", sequence_ints(q, y->ndim - 1, size), INT(y->dtype), NONE, NONE, NONE), rets);
-    }
-    if (by_step && !t->running) {
-        IValue ends = ADD(STEP(q, "aten::select.int", args[0], INT(dim), INT(0)), STEP(q, "aten::select.int", args[0], INT(dim), INT(-1)));
-        IValue sum = STEP(q, "aten::sum.dim_IntList", args[0], sequence_ints(q, 1, (int64_t[]){dim}), value_bool(false), NONE);
-        return sequence_give(q, TIMES(SUB(sum, TIMES(ends, value_float(0.5))), args[1]), rets);
-    }
-    IValue steps = by_step ? NONE : trapezoid_steps(q, t, y, args[1], dim);
-    IValue pairs = ADD(part(q, args[0], dim, 0, INT(-1)), part(q, args[0], dim, 1, NONE));
-    IValue areas = by_step ? TIMES(pairs, value_float(arg_double(args[1]) / 2)) : MUL(pairs, steps);
-    if (t->running)
-        areas = STEP(q, "aten::cumsum", areas, INT(dim), NONE);
-    else
-        areas = STEP(q, "aten::sum.dim_IntList", areas, sequence_ints(q, 1, (int64_t[]){dim}), value_bool(false), NONE);
-    return sequence_give(q, by_step ? areas : OVER(areas, value_float(2)), rets);
-}
-
 #define GRADIENT(name, spacing, dim) {"aten::gradient." name, op_gradient, 0, &(const GradientRow){spacing, dim}, sequence_free}
-#define TRAPEZOID(name, text, running) {"aten::" name, op_trapezoid, 0, &(const Trapezoid){text, running}, sequence_free}
 
 const OpBinding OPS_DIFFERENCE[] = {
     {"aten::diff", op_diff, 0, NULL, sequence_free},
     GRADIENT("scalarint", 1, 2), GRADIENT("scalararray", 1, 2), GRADIENT("array", -1, 1), GRADIENT("scalarrayint", 1, 2),
     GRADIENT("scalarrayarray", 1, 2), GRADIENT("tensorarrayint", 1, 2), GRADIENT("tensorarray", 1, 2),
-    TRAPEZOID("trapezoid.x", "trapezoid", false), TRAPEZOID("trapezoid.dx", "trapezoid", false), TRAPEZOID("trapz.x", "trapezoid", false),
-    TRAPEZOID("trapz.dx", "trapezoid", false), TRAPEZOID("cumulative_trapezoid.x", "cumulative_trapezoid", true),
-    TRAPEZOID("cumulative_trapezoid.dx", "cumulative_trapezoid", true),
     {0},
 };

@@ -145,17 +145,18 @@ OP_FN(op_vdot)
 
 static const int ONCE = 0, RUNNING = 1;
 
+static IValue pairs(Sequence *q, IValue y, int dim) { return STEP(q, "aten::add.Tensor", part(q, y, dim, 0, -1), part(q, y, dim, 1, INT64_MAX), value_int(1)); }
+
 static IValue trapezoids(Sequence *q, IValue y, IValue dx, int dim, bool running)
 {
-    IValue left = part(q, y, dim, 0, -1), right = part(q, y, dim, 1, INT64_MAX), sum = STEP(q, "aten::add.Tensor", left, right, value_int(1));
     if (dx.tag == TAG_TENSOR) {
-        IValue areas = STEP(q, "aten::mul.Tensor", sum, dx);
+        IValue areas = STEP(q, "aten::mul.Tensor", pairs(q, y, dim), dx);
         IValue total = running ? STEP(q, "aten::cumsum", areas, value_int(dim), none)
                                : STEP(q, "aten::sum.dim_IntList", areas, sequence_ints(q, 1, &(int64_t){dim}), value_bool(false), none);
         return STEP(q, "aten::div.Scalar", total, value_float(2));
     }
     if (running)
-        return STEP(q, "aten::cumsum", STEP(q, "aten::mul.Scalar", sum, value_float(arg_double(dx) / 2)), value_int(dim), none);
+        return STEP(q, "aten::cumsum", STEP(q, "aten::mul.Scalar", pairs(q, y, dim), value_float(arg_double(dx) / 2)), value_int(dim), none);
     IValue ends = STEP(q, "aten::add.Tensor", STEP(q, "aten::select.int", y, value_int(dim), value_int(0)), STEP(q, "aten::select.int", y, value_int(dim), value_int(-1)), value_int(1));
     IValue inside = STEP(q, "aten::sub.Tensor", STEP(q, "aten::sum.dim_IntList", y, sequence_ints(q, 1, &(int64_t){dim}), value_bool(false), none),
                          STEP(q, "aten::mul.Scalar", ends, value_float(0.5)), value_int(1));
