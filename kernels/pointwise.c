@@ -156,14 +156,33 @@ static void pw_row(void *ctx, char **data, const int64_t *stride, int64_t n)
     }
 }
 
+#define GATHER(name, T)                                                                                                \
+    static void name(T *block, const char *data, int64_t n, int64_t stride, int64_t rows, int64_t row_stride)          \
+    {                                                                                                                  \
+        for (int64_t r = 0; r < rows; r++, block += n, data += row_stride) {                                           \
+            T first;                                                                                                   \
+            memcpy(&first, data, sizeof first);                                                                        \
+            for (int64_t i = 0; stride == 0 && i < n; i++)                                                             \
+                block[i] = first;                                                                                      \
+            for (int64_t i = 0; stride == sizeof(T) && i < n; i++)                                                     \
+                memcpy(block + i, data + i * (int64_t)sizeof(T), sizeof(T));                                           \
+            for (int64_t i = 0; stride != 0 && stride != sizeof(T) && i < n; i++)                                      \
+                memcpy(block + i, data + i * stride, sizeof(T));                                                       \
+        }                                                                                                              \
+    }
+GATHER(gather_4, uint32_t)
+GATHER(gather_8, uint64_t)
+
 // Rows of n elements to a block, or back: `rows` of them, strides in bytes.
 static void gather_rows(const PwPlan *p, int k, char *block, const char *data, int64_t n, int64_t stride, int64_t rows, int64_t row_stride)
 {
     int64_t size = p->sizes[k];
     if (!p->convert[k] && size == 4) {
-        for (int64_t r = 0; r < rows; r++, data += row_stride)
-            for (int64_t i = 0; i < n; i++, block += 4)
-                memcpy(block, data + i * stride, 4);
+        gather_4((uint32_t *)block, data, n, stride, rows, row_stride);
+        return;
+    }
+    if (!p->convert[k] && size == 8) {
+        gather_8((uint64_t *)block, data, n, stride, rows, row_stride);
         return;
     }
     for (int64_t r = 0; r < rows; r++)
@@ -182,6 +201,21 @@ static bool rows_in_place(const PwPlan *p, int k, int64_t row_stride)
     return !p->convert[k] && stride == p->sizes[k] && row_stride == n * stride;
 }
 
+// Rows that are long enough for the loop to be called for each, with its operands where they are.
+static bool rows_stand_alone(const PwPlan *p, unsigned *scalars)
+{
+    *scalars = 0;
+    for (int k = 0; k <= p->inputs; k++) {
+        if (p->convert[k])
+            return false;
+        if (k && p->inputs == 2 && p->iter.stride[0][k] == 0)
+            *scalars |= 1u << (k - 1);
+        else if (p->iter.stride[0][k] != p->sizes[k])
+            return false;
+    }
+    return *scalars != 3 && p->iter.size[0] * p->sizes[0] >= 64;
+}
+
 // A run of short rows: size rows of iter.size[0] elements.
 static void pw_tile(void *ctx, char **data, const int64_t *row_stride, int64_t size)
 {
@@ -190,6 +224,16 @@ static void pw_tile(void *ctx, char **data, const int64_t *row_stride, int64_t s
     _Alignas(64) char blocks[1 + PW_MAX_INPUTS][BLOCK * 16];
     int64_t n = p->iter.size[0], step = BLOCK / n;
     const int64_t *stride = p->iter.stride[0];
+    unsigned scalars;
+    if (rows_stand_alone(p, &scalars)) {
+        for (int64_t r = 0; r < size; r++) {
+            const void *in[PW_MAX_INPUTS];
+            for (int k = 1; k <= p->inputs; k++)
+                in[k - 1] = data[k] + r * row_stride[k];
+            p->loop(data[0] + r * row_stride[0], in, n, scalars, c->params);
+        }
+        return;
+    }
     for (int64_t at = 0; at < size; at += step) {
         int64_t rows = size - at < step ? size - at : step;
         const void *in[PW_MAX_INPUTS];
