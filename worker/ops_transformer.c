@@ -1,5 +1,6 @@
 // Operator bindings: whole transformer layers, as PyTorch's inference fast path records them in traces.
 // They are sequences of other operators, run through the bindings of those with sites of their own.
+#include "worker/op_util.h"
 #include "worker/sequence.h"
 
 #include <math.h>
@@ -29,6 +30,8 @@ typedef struct Attention {
     IValue mask, mask_type;   // true where a key is hidden
     bool need_weights, average;
     IValue add;               // to the result, or None
+    IValue before[2];         // keys and values of earlier steps [B, H, L, E/H], or None
+    IValue *kept;             // NULL, or where the keys and values of all steps go
 } Attention;
 
 // Rows first … first + count of the projection: the whole of it, or the part for query, key or value.
@@ -77,6 +80,17 @@ static IValue attention_weights(Sequence *q, const Attention *a, IValue query, I
     return STEP(q, "aten::softmax.int", scores, INT(-1), NONE);
 }
 
+// What was before and x, one after the other along the steps; in one piece.
+static IValue behind(Sequence *q, IValue before, IValue x)
+{
+    if (before.tag != TAG_TENSOR || q->status != ST_OK)
+        return STEP(q, "aten::contiguous", x, INT(FORMAT_CONTIGUOUS));
+    Tensor *both[2] = {tensor_retain(before.as.tensor), tensor_retain(x.as.tensor)};
+    IValue list = NONE;
+    Status made = list_of_tensors_take(q->lane, both, 2, &list);
+    return STEP(q, "aten::cat", sequence_keep(q, made, list), INT(2));
+}
+
 // The result [B, L, E]; *weights is None unless they are wanted.
 static IValue attend(Sequence *q, const Attention *a, IValue *weights)
 {
@@ -99,6 +113,10 @@ static IValue attend(Sequence *q, const Attention *a, IValue *weights)
     query = split_heads(q, a, query);
     key = split_heads(q, a, key);
     value = split_heads(q, a, value);
+    if (a->kept) {
+        key = a->kept[0] = behind(q, a->before[0], key);
+        value = a->kept[1] = behind(q, a->before[1], value);
+    }
     IValue mask = additive_mask(q, a), context;
     if (a->need_weights) {
         *weights = attention_weights(q, a, query, key, mask);
@@ -131,7 +149,43 @@ static Status op_multi_head_attention(Lane *lane, Site *site, const IValue *args
     return sequence_end(&q);
 }
 
-// ---- encoder layer
+// Attention of PyTorch 1.13's decoders: the keys and values of earlier steps come in, those of all steps go out.
+static void attend_on(Sequence *q, Attention *a, IValue mask, IValue before_key, IValue before_value, IValue kept[2], IValue *result, IValue *weights)
+{
+    a->kept = kept;
+    a->before[0] = before_key;
+    a->before[1] = before_value;
+    a->mask = a->mask_type = kept[0] = kept[1] = *result = *weights = NONE;
+    if (mask.tag == TAG_TENSOR)
+        sequence_raise(q, "src_mask not currently supported on CPU");
+    if ((before_key.tag == TAG_TENSOR) != (before_value.tag == TAG_TENSOR))
+        sequence_raise(q, "incr_key and incr_value must be given together");
+    if (q->status == ST_OK)
+        *result = attend(q, a, weights);
+}
+
+// PyTorch looks at the queries only: keys and values are theirs.
+static Status op_decoder_attention(Lane *lane, Site *site, const IValue *args, IValue *rets)
+{
+    Sequence q;
+    TRY(sequence_begin(&q, lane, site));
+    Attention a = {
+        .query = args[0], .key = args[0], .value = args[0], .width = args[3].as.i, .heads = args[4].as.i,
+        .in_weight = args[5], .in_bias = args[6], .out_weight = args[7], .out_bias = args[8], .need_weights = args[12].as.b,
+        .average = args[13].as.b,
+    };
+    IValue kept[2], result, weights;
+    attend_on(&q, &a, args[9], args[10], args[11], kept, &result, &weights);
+    if (q.status == ST_OK) {
+        rets[0] = value_retain(result);
+        rets[1] = value_retain(weights);
+        rets[2] = value_retain(kept[0]);
+        rets[3] = value_retain(kept[1]);
+    }
+    return sequence_end(&q);
+}
+
+// ---- layers
 
 typedef struct EncoderLayer {
     bool gelu, norm_first;
@@ -153,31 +207,64 @@ static IValue feed_forward(Sequence *q, const EncoderLayer *l, IValue x, IValue 
     return linear_add(q, hidden, l->weight[1], l->bias[1], add, "none");
 }
 
-static Status op_encoder_layer(Lane *lane, Site *site, const IValue *args, IValue *rets)
+// Both layers have these arguments: src, embed_dim, heads, qkv and projection, use_gelu, norm_first, eps, norms, ffn.
+static EncoderLayer layer_of(const IValue *args)
 {
-    Sequence q;
-    TRY(sequence_begin(&q, lane, site));
-    EncoderLayer l = {
+    return (EncoderLayer){
         .gelu = args[7].as.b, .norm_first = args[8].as.b, .eps = args[9],
         .norm_weight = {args[10], args[12]}, .norm_bias = {args[11], args[13]},
         .weight = {args[14], args[16]}, .bias = {args[15], args[17]},
     };
-    IValue source = args[0], x = l.norm_first ? layer_norm(&q, &l, 0, source) : source, weights;
-    Attention a = {
+}
+
+static Attention self_attention(const IValue *args, IValue x)
+{
+    return (Attention){
         .query = x, .key = x, .value = x, .width = args[1].as.i, .heads = args[2].as.i,
         .in_weight = args[3], .in_bias = args[4], .out_weight = args[5], .out_bias = args[6],
-        .mask = args[18], .mask_type = args[19], .add = source,
+        .mask = NONE, .mask_type = NONE, .add = args[0],
     };
+}
+
+// What follows the attention, to which the source was added.
+static IValue finish_layer(Sequence *q, const EncoderLayer *l, IValue x)
+{
+    if (!l->norm_first)
+        x = layer_norm(q, l, 0, x);
+    x = feed_forward(q, l, l->norm_first ? layer_norm(q, l, 1, x) : x, x);
+    return l->norm_first ? x : layer_norm(q, l, 1, x);
+}
+
+static Status op_encoder_layer(Lane *lane, Site *site, const IValue *args, IValue *rets)
+{
+    Sequence q;
+    TRY(sequence_begin(&q, lane, site));
+    EncoderLayer l = layer_of(args);
+    IValue x = l.norm_first ? layer_norm(&q, &l, 0, args[0]) : args[0], weights;
+    Attention a = self_attention(args, x);
+    a.mask = args[18];
+    a.mask_type = args[19];
     if (q.status == ST_OK)
         x = attend(&q, &a, &weights);
-    if (!l.norm_first)
-        x = layer_norm(&q, &l, 0, x);
-    IValue before = x;
-    x = feed_forward(&q, &l, l.norm_first ? layer_norm(&q, &l, 1, x) : x, before);
-    if (!l.norm_first)
-        x = layer_norm(&q, &l, 1, x);
-    if (q.status == ST_OK)
+    return sequence_give(&q, finish_layer(&q, &l, x), rets);
+}
+
+static Status op_decoder_layer(Lane *lane, Site *site, const IValue *args, IValue *rets) // …, mask, incr_key, incr_value
+{
+    Sequence q;
+    EncoderLayer l = layer_of(args);
+    if (l.norm_first)
+        return op_raise("norm_first is not supported yet");
+    TRY(sequence_begin(&q, lane, site));
+    Attention a = self_attention(args, args[0]);
+    IValue kept[2], attended, weights;
+    attend_on(&q, &a, args[18], args[19], args[20], kept, &attended, &weights);
+    IValue x = finish_layer(&q, &l, attended);
+    if (q.status == ST_OK) {
         rets[0] = value_retain(x);
+        rets[1] = value_retain(kept[0]);
+        rets[2] = value_retain(kept[1]);
+    }
     return sequence_end(&q);
 }
 
@@ -211,5 +298,7 @@ const OpBinding OPS_TRANSFORMER[] = {
     {"aten::_nested_tensor_from_mask_left_aligned", op_left_aligned, 0, NULL, NULL},
     {"aten::_native_multi_head_attention", op_multi_head_attention, 0, NULL, sequence_free},
     {"aten::_transformer_encoder_layer_fwd", op_encoder_layer, 0, NULL, sequence_free},
+    {"aten::_native_decoder_only_multi_head_attention", op_decoder_attention, 0, NULL, sequence_free},
+    {"aten::_transformer_decoder_only_layer_fwd", op_decoder_layer, 0, NULL, sequence_free},
     {0},
 };

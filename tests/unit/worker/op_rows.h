@@ -344,7 +344,7 @@ static bool row_run(Lane *lane, const OpRow *row)
     memcpy(name, at, len);
     name[len] = '\0';
     at += len;
-    IValue args[16], rets[8];
+    IValue args[24], rets[8];
     int n = 0, n_rets = row_results(name);
     while (row_take(&at, ";"))
         args[n++] = row_value(lane, &at);
