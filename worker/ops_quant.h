@@ -37,6 +37,8 @@ Status quant_clamp(Lane *lane, Tensor *x, IValue lo, IValue hi, IValue *rets);
 IValue packed_get(const Object *o, const char *name);
 // A new object of the class of result 0 of the site; values, in the order of the attributes, are taken.
 Status packed_new_take(const Site *site, IValue *values, uint32_t n, IValue *out);
+// act(x w^T + b) of quantised operands, as a tensor quantised with scale and zero_point.
+Status quant_linear(Lane *lane, Site *site, Tensor *x, Tensor *w, IValue bias, double scale, int64_t zero_point, bool relu, Tensor **out);
 // A float matrix as int8 with the scale and zero point of its range.
 Status quant_weight_new(Lane *lane, Tensor *w, Tensor **out);
 // act(x w^T + b) of a quantised weight, x being quantised by its range on the way: to 8 bits, to 7, or to 8 with a scale of

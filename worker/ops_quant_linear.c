@@ -106,14 +106,20 @@ static Status quant_conv(Lane *lane, Site *site, QuantConvParams *p, Tensor *x, 
 
 // ---- linear
 
-static Status linear(Lane *lane, Site *site, const IValue *args, IValue *rets, bool relu) // X, packed, scale, zero_point
+Status quant_linear(Lane *lane, Site *site, Tensor *x, Tensor *w, IValue bias, double scale, int64_t zero_point, bool relu, Tensor **out)
 {
-    Tensor *w = packed_get(args[1].as.object, "weight").as.tensor, *y;
     TRY(check_weight(w, "quantized::linear"));
     if (w->view.ndim != 2)
         return op_raise("quantized::linear: the weight must have two dimensions");
     QuantConvParams p = {.groups = 1, .relu = relu};
-    TRY(quant_conv(lane, site, &p, args[0].as.tensor, w, packed_get(args[1].as.object, "bias"), arg_double(args[2]), arg_int(args[3]), &y));
+    return quant_conv(lane, site, &p, x, w, bias, scale, zero_point, out);
+}
+
+static Status linear(Lane *lane, Site *site, const IValue *args, IValue *rets, bool relu) // X, packed, scale, zero_point
+{
+    const Object *packed = args[1].as.object;
+    Tensor *y;
+    TRY(quant_linear(lane, site, args[0].as.tensor, packed_get(packed, "weight").as.tensor, packed_get(packed, "bias"), arg_double(args[2]), arg_int(args[3]), relu, &y));
     rets[0] = value_tensor_take(y);
     return ST_OK;
 }
@@ -502,6 +508,30 @@ OP_FN(op_get_transpose)
     return ST_OK;
 }
 
+OP_FN(op_unpack_sizes) // sizes of weight and bias, stride, padding, dilation, groups
+{
+    static const char *const kept[] = {"stride", "padding", "dilation", "groups"};
+    if (args[0].tag != TAG_OBJECT || packed_get(args[0].as.object, "groups").tag != TAG_INT)
+        return op_raise("conv2d_unpack_sizes expects packed parameters of a convolution");
+    const Object *o = args[0].as.object;
+    const IValue of[2] = {packed_get(o, "weight"), packed_get(o, "bias")};
+    IValue sizes[2] = {value_none(), value_none()};
+    Status status = ST_OK;
+    for (int i = 0; i < 2 && status == ST_OK; i++)
+        if (of[i].tag == TAG_TENSOR)
+            status = list_of_ints(of[i].as.tensor->view.size, of[i].as.tensor->view.ndim, &sizes[i]);
+    TupleObj *t = status == ST_OK ? tuple_new(6, NULL) : NULL;
+    if (!t) {
+        value_release(sizes[0]);
+        value_release(sizes[1]);
+        return status == ST_OK ? ST_MEMORY : status;
+    }
+    for (int i = 0; i < 6; i++)
+        t->items[i] = i < 2 ? sizes[i] : value_retain(packed_get(o, kept[i - 2]));
+    rets[0] = value_tuple_take(t);
+    return ST_OK;
+}
+
 // Packed parameters that are a tensor come from before PyTorch 1.4, which refuses them as well.
 OP_FN(op_outdated)
 {
@@ -549,7 +579,7 @@ const OpBinding OPS_QUANT_LINEAR[] = {
     QROW("quantized::linear_tanh", op_linear_tanh), QROW("quantized::linear_with_input_q_dq_qweight_dq_output_fp32", op_linear_in_numbers),
     QROW("quantized::linear_with_input_q_dq_qweight_dq_relu_output_fp32", op_linear_relu_in_numbers), BOTH("linear_prepack_legacy", op_outdated),
     BOTH("linear_prepack_fp16_legacy", op_outdated), QROW("quantized::linear_unpack.legacy", op_outdated),
-    QROW("quantized::linear_unpack_fp16.legacy", op_outdated), QROW("quantized::conv2d_add", op_conv_add), QROW("quantized::conv2d_add_relu", op_conv_add_relu),
+    QROW("quantized::linear_unpack_fp16.legacy", op_outdated), QROW("quantized::conv2d_unpack_sizes", op_unpack_sizes), QROW("quantized::conv2d_add", op_conv_add), QROW("quantized::conv2d_add_relu", op_conv_add_relu),
     QROW("quantized::linear_dynamic_fp16_unpacked_weight", op_linear_fp16_unpacked), BOTH("linear_prepack", op_linear_prepack),
     BOTH("linear_prepack_fp16", op_linear_prepack_fp16), QROW("quantized::linear_unpack", op_unpack), QROW("quantized::linear_unpack_fp16", op_unpack),
     QROW("quantized::conv1d", op_conv1d), QROW("quantized::conv1d_relu", op_conv1d_relu), QROW("quantized::conv2d.new", op_conv),

@@ -30,6 +30,9 @@ class Net(nn.Module):
         gates = torch.remainder(torch.arange(42.), 11) / 5 - 1  # of two units of a GRU
         cell = torch.ops.quantized.make_quantized_cell_params(gates[:18].view(6, 3), gates[18:30].view(6, 2), gates[30:36], gates[36:])
         out.append(torch.quantized_gru(x.view(3, 2, 3), torch.zeros(1, 2, 2), [cell], True, 1, 0.0, False, False, False)[0])
+        wrapped = torch.ops._quantized._wrapped_linear_prepack(gates[:6].view(2, 3), torch.tensor(0.01), torch.tensor(0), gates[6:8])
+        out.append(torch.ops._quantized._wrapped_quantized_linear_prepacked(x.view(6, 3), torch.tensor(0.5), torch.tensor(120), wrapped, torch.tensor(0.1),
+                                                                            torch.tensor(90), 2))
         return torch.cat([t.flatten() for t in out])
 
 
