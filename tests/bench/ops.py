@@ -5,10 +5,11 @@ An operator is called in a loop of a scripted method, so that what an interprete
 PyTorch unrolls, and finds eight times the same expression). The engines take turns; what is compared are medians of
 processor time over the rounds.
 
-usage: ops.py RUNNER [NAME ...] [--python INTERPRETER] [--rounds N] [--worst R] [--json FILE] [-v]
+usage: ops.py RUNNER [NAME ...] [--python INTERPRETER] [--isa NAME] [--rounds N] [--worst R] [--json FILE] [-v]
   RUNNER      build/tests/conformance_runner
   NAME        cases whose name contains it
   --python    the interpreter of the PyTorch to compare with (default: this one)
+  --isa NAME  avx2: neither engine takes better instructions
   --worst R   exit code 1 when tsbatch takes more than R times as long as PyTorch anywhere (default 2; 0: never)
 """
 import argparse
@@ -472,6 +473,7 @@ def main():
     p.add_argument("runner")
     p.add_argument("names", nargs="*")
     p.add_argument("--python", default=sys.executable)
+    p.add_argument("--isa", choices=["avx2"])
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--worst", type=float, default=2)
     p.add_argument("--milliseconds", type=float, default=5, help="of one engine's turn")
@@ -479,7 +481,9 @@ def main():
     p.add_argument("-v", "--verbose", action="store_true", help="each ratio as it is known")
     o = p.parse_args()
     os.sched_setaffinity(0, {CORE})
-    ours, theirs, results, failed = rn.Runner(o.runner, seconds=120), Peer(o.python), [], 0
+    if o.isa:
+        os.environ.update(ATEN_CPU_CAPABILITY="avx2", ONEDNN_MAX_CPU_ISA="AVX2", DNNL_MAX_CPU_ISA="AVX2", MKL_ENABLE_INSTRUCTIONS="AVX2", OPENBLAS_CORETYPE="Haswell")
+    ours, theirs, results, failed = rn.Runner(o.runner, seconds=120, options=["--isa", o.isa] if o.isa else []), Peer(o.python), [], 0
     cases = [c for c in CASES if not o.names or any(n in c[0] for n in o.names)]
     with tempfile.TemporaryDirectory() as folder:
         for label, path, method in write_archives(cases, folder):

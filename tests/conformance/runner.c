@@ -7,8 +7,10 @@
 // one. The arguments are the items of the module's attribute `args_METHOD`, a tuple; without it there are none.
 // conformance_runner --check FOLDER … runs forward of every FOLDER/NAME.pt, both ways, and compares what is printed, and the
 // result or the end of the message, with NAME.expected; --write FOLDER … makes those files.
+// --isa NAME first: with no better instructions than those.
 // An answer is four numbers of 32 bits: status, and the bytes of message, printed text and value, which follow.
 #include "io/base/buf.h"
+#include "kernels/isa.h"
 #include "worker/model.h"
 #include "worker/tensor.h"
 
@@ -369,6 +371,10 @@ int main(int argc, char **argv)
         for (int i = 2; i < argc; i++)
             failures += goldens(argv[i], argv[1][2] == 'w');
         return failures ? 1 : 0;
+    }
+    if (argc > 2 && strcmp(argv[1], "--isa") == 0 && kernel_limit_isa(argv[2]) != ST_OK) {
+        fprintf(stderr, "%s\n", status_message());
+        return 2;
     }
     char *line = NULL;
     size_t capacity = 0;

@@ -100,12 +100,12 @@ class Answer:
 
 class Runner:
     """One conformance_runner, started again when a call ends it."""
-    def __init__(self, program, seconds=30):
-        self.program, self.seconds, self.process = program, seconds, None
+    def __init__(self, program, seconds=30, options=()):
+        self.program, self.seconds, self.options, self.process = program, seconds, options, None
 
     def _start(self):
         environment = dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
-        self.process = subprocess.Popen([self.program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
+        self.process = subprocess.Popen([self.program, *self.options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
 
     def close(self):
         if self.process:
