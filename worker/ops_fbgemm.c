@@ -121,6 +121,7 @@ static Status number_of(Lane *lane, IValue v, double *out)
     IValue number;
     TRY(tensor_item(lane, v.as.tensor, &number));
     *out = arg_double(number);
+    value_release(number);
     return ST_OK;
 }
 

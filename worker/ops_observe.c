@@ -23,6 +23,7 @@ static Status switched_on(Lane *lane, IValue v, bool *out)
     IValue number;
     TRY(tensor_item(lane, v.as.tensor, &number));
     *out = (int64_t)arg_double(number) != 0;
+    value_release(number);
     return ST_OK;
 }
 

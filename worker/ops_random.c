@@ -439,10 +439,13 @@ OP_FN(op_make)
     } else if (m->kind == MAKE_NORMAL) {
         status = fill_normal(lane, g, t, 0, 1);
     } else {
-        IValue high = args[m->high];
-        status = high.tag == TAG_TENSOR ? tensor_item(lane, high.as.tensor, &high) : ST_OK;
+        IValue high = args[m->high], item = value_none();
+        status = high.tag == TAG_TENSOR ? tensor_item(lane, high.as.tensor, &item) : ST_OK;
+        if (status == ST_OK && item.tag == TAG_COMPLEX)
+            status = op_raise("value cannot be converted to type int64_t without overflow");
         if (status == ST_OK)
-            status = fill_between(lane, g, t, m->low >= 0 ? args[m->low].as.i : 0, arg_int(high));
+            status = fill_between(lane, g, t, m->low >= 0 ? args[m->low].as.i : 0, arg_int(high.tag == TAG_TENSOR ? item : high));
+        value_release(item);
     }
     return ret_made(t, status, rets);
 }
