@@ -216,10 +216,12 @@ extern const KernelOp kernel_im2col, kernel_col2im;
 
 // softmax(q k^T * scale + mask) v. Inputs: q [..., L, E], k [..., S, E], v [..., S, V], mask (broadcast to [..., L, S]; bool:
 // true takes part; or float: added) or absent. Outputs: result [..., L, V], and with need_weights the weights [..., L, S].
+// A query that no key takes part for gives NaN, or zeros with zero_hidden.
 typedef struct AttentionParams {
     double scale;
     int32_t causal;
     int32_t need_weights;
+    int32_t zero_hidden;
 } AttentionParams;
 extern const KernelOp kernel_attention;
 

@@ -9,7 +9,7 @@
 typedef struct AttentionCall {
     Tensor *q, *k, *v, *mask;
     double dropout, scale; // scale 0: 1/sqrt(width)
-    bool causal, weights;
+    bool causal, weights, zero_hidden;
 } AttentionCall;
 
 static Status attention(Lane *lane, Site *site, const AttentionCall *c, Tensor **out)
@@ -22,6 +22,7 @@ static Status attention(Lane *lane, Site *site, const AttentionCall *c, Tensor *
     p.scale = c->scale != 0 ? c->scale : 1 / sqrt((double)(width ? width : 1));
     p.causal = c->causal;
     p.need_weights = c->weights;
+    p.zero_hidden = c->zero_hidden;
     Tensor *in[4] = {c->q, c->k, c->v, c->mask};
     return kernel_call(lane, site, &kernel_attention, &p, sizeof p, in, c->mask ? 4 : 3, out, c->weights ? 2 : 1);
 }
@@ -99,6 +100,7 @@ static Status op_attention(Lane *lane, Site *site, const IValue *args, IValue *r
     Tensor *out;
     c.dropout = arg_double(args[4]);
     c.causal = args[5].as.b;
+    c.zero_hidden = site->op->data != NULL;
     c.scale = arg_is_none(args[6]) ? 0 : arg_double(args[6]);
     TRY(args[7].as.b ? grouped_attention(lane, site, &c, &out) : attention(lane, site, &c, &out));
     rets[0] = value_tensor_take(out);
@@ -129,7 +131,8 @@ static Status op_attention_weights(Lane *lane, Site *site, const IValue *args, I
 }
 
 const OpBinding OPS_ATTENTION[] = {
-    {"aten::scaled_dot_product_attention", op_attention, 0, NULL, sequence_free},
+    {"aten::scaled_dot_product_attention", op_attention, 0, "zeros where every key is hidden", sequence_free}, // since PyTorch 2.5
+    {"tsb::attention", op_attention, 0, NULL, sequence_free},
     {"aten::_scaled_dot_product_attention", op_attention_weights, 0, NULL, sequence_free},
     {"aten::_scaled_dot_product_attention_forward", op_attention_weights, 0, NULL, sequence_free},
     {0},

@@ -124,7 +124,7 @@ static IValue attend(Sequence *q, const Attention *a, IValue *weights)
         if (a->average)
             *weights = STEP(q, "aten::mean.dim", *weights, sequence_ints(q, 1, (int64_t[]){1}), value_bool(false), NONE);
     } else {
-        context = STEP(q, "aten::scaled_dot_product_attention", query, key, value, mask, value_float(0), value_bool(false), NONE, value_bool(false));
+        context = STEP(q, "tsb::attention", query, key, value, mask, value_float(0), value_bool(false), NONE, value_bool(false));
     }
     const View *v = &a->query.as.tensor->view;
     IValue size = sequence_ints(q, 3, (int64_t[]){v->size[0], v->size[1], a->width});

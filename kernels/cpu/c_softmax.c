@@ -61,6 +61,8 @@ ISA_INLINE void weigh_rows_body(float *x, const ScoreRows *s)
                 x[j] = x[j] * s->scale + m;
             }
         float most = row_max(x, n);
+        if (s->zero_hidden && most == -INFINITY)
+            n = 0;
         for (int64_t j = 0; j < n; j++)
             x[j] = fast_exp(x[j] - most);
         float scale = (float)(1.0 / row_sum(x, n));

@@ -17,7 +17,7 @@ typedef struct Product {
 typedef struct AttentionState {
     AttentionShape s;
     float scale;
-    bool causal, weights, mask;
+    bool causal, zero_hidden, weights, mask;
     int64_t rows;            // queries per block
     Product scores[2], values[2]; // for a full block and for the last one
     int64_t row_stride[3];
@@ -113,6 +113,7 @@ Status dnnl_attention_prepare(Kernel *k, const KernelContext *ctx, const void *p
     st->s = s;
     st->scale = (float)p->scale;
     st->causal = p->causal;
+    st->zero_hidden = p->zero_hidden;
     st->weights = p->need_weights;
     st->mask = mask;
     int64_t fit = SCORES_BYTES / (int64_t)sizeof(float) / s.s / 16 * 16;
@@ -146,7 +147,7 @@ Status dnnl_attention_prepare(Kernel *k, const KernelContext *ctx, const void *p
 static void weigh(const AttentionState *st, const View *mask, int64_t batch, int64_t first, int64_t rows, float *scores)
 {
     const AttentionShape *s = &st->s;
-    ScoreRows r = {.rows = rows, .n = s->s, .first = first, .scale = st->scale, .causal = st->causal, .mask_row = s->mask_row, .mask_column = s->mask_column};
+    ScoreRows r = {.rows = rows, .n = s->s, .first = first, .scale = st->scale, .causal = st->causal, .zero_hidden = st->zero_hidden, .mask_row = s->mask_row, .mask_column = s->mask_column};
     if (st->mask) {
         int64_t at = attention_offset(s, s->mask, batch) + first * s->mask_row;
         if (mask->dtype == DT_BOOL)

@@ -72,8 +72,9 @@ Status ref_attention_run(const Kernel *k, const View *in, const View *out, void 
         }
         for (int64_t j = 0; j < s->s; j++)
             sum += p[j] = exp(p[j] - most);
+        bool zero = r->p.zero_hidden && most == -INFINITY;
         for (int64_t j = 0; j < s->s; j++) {
-            p[j] /= sum;
+            p[j] = zero ? 0 : p[j] / sum;
             if (r->p.need_weights)
                 element_set(out[1].data, (DType)out[1].dtype, row * s->s + j, p[j]);
         }

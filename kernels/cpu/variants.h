@@ -125,7 +125,7 @@ void add_act_f32(Act act, float lo, float hi, float *y, const float *add, size_t
 typedef struct ScoreRows {
     int64_t rows, n, first;
     float scale;
-    bool causal;
+    bool causal, zero_hidden; // a row without columns: zeros, not NaN
     const float *add;
     const uint8_t *bits;
     int64_t mask_row, mask_column; // strides

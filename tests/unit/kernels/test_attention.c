@@ -10,7 +10,7 @@ static void compare(const AttentionParams *p, View q, View k, View v, View mask)
 static void test_masks(void **state)
 {
     (void)state;
-    AttentionParams p = {0.3, 0, 0};
+    AttentionParams p = {0.3, 0, 0, 0};
     Operand q = operand_f32(DIMS(2, 3, 17, 8), 1), k = operand_f32(DIMS(2, 3, 21, 8), 2), v = operand_f32(DIMS(2, 3, 21, 5), 3);
     Operand add = operand_f32(DIMS(2, 1, 1, 21), 4), full = operand_f32(DIMS(17, 21), 5), bits = operand_f32(DIMS(17, 21), 6);
     uint8_t *m = bits.view.data;
@@ -27,6 +27,9 @@ static void test_masks(void **state)
             compare(&p, q.view, k.view, v.view, full.view);
             compare(&p, q.view, k.view, v.view, bits.view);
         }
+    memset(m + 21, 0, 21); // the second query has no keys
+    p.zero_hidden = 1;
+    compare(&p, q.view, k.view, v.view, bits.view);
     operand_free(&q);
     operand_free(&k);
     operand_free(&v);
@@ -39,7 +42,7 @@ static void test_masks(void **state)
 static void test_strides(void **state)
 {
     (void)state;
-    AttentionParams p = {0.5, 0, 0};
+    AttentionParams p = {0.5, 0, 0, 0};
     View no = operand_absent().view;
     Operand q = operand_f32(DIMS(2, 7, 3, 8), 1), k = operand_f32(DIMS(2, 9, 3, 8), 2), one = operand_f32(DIMS(9, 8), 3);
     int order[] = {0, 2, 1, 3}, turned[] = {0, 3, 1, 2};
@@ -74,7 +77,7 @@ static void test_numbers(void **state)
     View in[3] = {q.view, k.view, v.view};
     for (int reference = 0; reference < 2; reference++)
         for (int c = 0; c < 2; c++) {
-            AttentionParams p = {1 / sqrt(3.0), c, 0};
+            AttentionParams p = {1 / sqrt(3.0), c, 0, 0};
             Result r;
             assert_int_equal(kernel_try(&kernel_attention, &p, in, 3, reference, NULL, &r), ST_OK);
             for (int i = 0; i < 4; i++)
