@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-enum { ARGS_MAX = 32 };
+enum { ARGS_MAX = 32, LOOK_FIRST = 64 /* into lists up to this long before the signature is read */ };
 
 // ---- elements
 
@@ -259,10 +259,14 @@ Status bits_choose(Site *site, const IValue *args, uint32_t n, OpFn *fn)
     for (uint32_t i = 0; i < n; i++) {
         if (args[i].tag == TAG_TENSOR ? !args[i].as.tensor->bits : !is_tensor_list(args[i]))
             continue;
+        bool is_short = args[i].tag == TAG_TENSOR || args[i].as.list->len <= LOOK_FIRST;
+        uint8_t found = is_short ? bits_of(args[i]) : 0;
+        if (is_short && !found)
+            continue;
         if (!site->knows_args)
             know_site(site);
         if ((site->reads | site->writes) >> i & 1)
-            bits |= bits_of(args[i]);
+            bits |= is_short ? found : bits_of(args[i]);
     }
     if (!bits || str_starts(str_of(site->op->name), STR("prim::")))
         return ST_OK;
