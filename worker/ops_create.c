@@ -357,7 +357,7 @@ static Status ret_arange(Lane *lane, int64_t count, IValue start, IValue step, D
 {
     Tensor *t, *wide = NULL;
     TRY(tensor_new(lane, dtype, 1, &count, &t));
-    DType compute = dtype == DT_F32 || dtype == DT_F64 || dtype == DT_I64 ? dtype : dtype_is_floating(dtype) ? DT_F64 : DT_I64;
+    DType compute = dtype == DT_F32 || dtype == DT_F64 || dtype == DT_I64 || dtype == DT_I32 ? dtype : dtype_is_floating(dtype) ? DT_F64 : DT_I64;
     Status status = ST_OK;
     if (compute != dtype)
         status = tensor_new(lane, compute, 1, &count, &wide);
@@ -368,6 +368,9 @@ static Status ret_arange(Lane *lane, int64_t count, IValue start, IValue step, D
         else if (compute == DT_F64)
             for (int64_t i = 0; i < count; i++)
                 ((double *)out)[i] = arg_double(start) + arg_double(step) * (double)i;
+        else if (compute == DT_I32)
+            for (int64_t i = 0, first = to_int(start), pace = to_int(step); i < count; i++)
+                ((int32_t *)out)[i] = (int32_t)((uint32_t)first + (uint32_t)pace * (uint32_t)i);
         else
             for (int64_t i = 0, first = to_int(start), pace = to_int(step); i < count; i++)
                 ((int64_t *)out)[i] = (int64_t)((uint64_t)first + (uint64_t)pace * (uint64_t)i);

@@ -26,6 +26,14 @@ enum { ROWS = 4 };
     ISA_INLINE void name##_body(int64_t m, int64_t n, int64_t k, const T *restrict a, const T *restrict b, T *restrict c, int64_t ldc) \
     {                                                                                                                  \
         enum { COLUMNS = columns_of_tile };                                                                            \
+        for (int64_t i = 0; n == 1 && i < m; i++) { /* a vector: rows times it */                                      \
+            T sum = 0;                                                                                                 \
+            for (int64_t p = 0; p < k; p++)                                                                            \
+                sum += a[i * k + p] * b[p];                                                                            \
+            c[i * ldc] += sum;                                                                                         \
+        }                                                                                                              \
+        if (n == 1)                                                                                                    \
+            return;                                                                                                    \
         for (int64_t j = 0; j < n; j += COLUMNS) {                                                                     \
             int64_t columns = n - j < COLUMNS ? n - j : COLUMNS;                                                       \
             for (int64_t i = 0; i < m; i += ROWS) {                                                                    \
