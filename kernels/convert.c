@@ -49,6 +49,18 @@ ROW(i64_i32, int64_t, int32_t, (int32_t)x)
 ROW(u8_i64, uint8_t, int64_t, (int64_t)x)
 ROW(bool_i64, uint8_t, int64_t, (int64_t)(x != 0))
 ROW(i64_bool, int64_t, uint8_t, (uint8_t)(x != 0))
+ROW(i32_bool, int32_t, uint8_t, (uint8_t)(x != 0))
+ROW(i16_bool, int16_t, uint8_t, (uint8_t)(x != 0))
+ROW(u8_bool, uint8_t, uint8_t, (uint8_t)(x != 0))
+ROW(i64_u8, int64_t, uint8_t, (uint8_t)x)
+ROW(i32_u8, int32_t, uint8_t, (uint8_t)x)
+ROW(i16_u8, int16_t, uint8_t, (uint8_t)x)
+ROW(u8_i32, uint8_t, int32_t, (int32_t)x)
+ROW(i16_i32, int16_t, int32_t, (int32_t)x)
+ROW(u8_f64, uint8_t, double, (double)x)
+ROW(bool_f64, uint8_t, double, (double)(x != 0))
+ROW(i16_f64, int16_t, double, (double)x)
+ROW(i32_f64, int32_t, double, (double)x)
 ROW(f32_bool, float, uint8_t, (uint8_t)(x != 0))
 ROW(f32_i64_strided, float, int64_t, int64_from_double(x))
 ROW(f32_i32, float, int32_t, int32_from_double(x))
@@ -93,6 +105,17 @@ VECTOR_ROW(f32_i64, float, int64_t)
     }
 HALF_ROW(f16_bf16, f16_f32, f32_bf16)
 HALF_ROW(bf16_f16, bf16_f32, f32_f16)
+// From integers, which float32 rounds first.
+HALF_ROW(u8_f16, u8_f32, f32_f16)
+HALF_ROW(bool_f16, bool_f32, f32_f16)
+HALF_ROW(i16_f16, i16_f32, f32_f16)
+HALF_ROW(i32_f16, i32_f32, f32_f16)
+HALF_ROW(i64_f16, i64_f32, f32_f16)
+HALF_ROW(u8_bf16, u8_f32, f32_bf16)
+HALF_ROW(bool_bf16, bool_f32, f32_bf16)
+HALF_ROW(i16_bf16, i16_f32, f32_bf16)
+HALF_ROW(i32_bf16, i32_f32, f32_bf16)
+HALF_ROW(i64_bf16, i64_f32, f32_bf16)
 
 // To the wide types.
 ROW(load_u8, uint8_t, int64_t, x)
@@ -151,7 +174,13 @@ static const Pair DIRECT[] = {
     {DT_U8, DT_I64, u8_i64},     {DT_BOOL, DT_I64, bool_i64}, {DT_I64, DT_BOOL, i64_bool}, {DT_F32, DT_BOOL, f32_bool},
     {DT_F32, DT_I64, f32_i64},   {DT_F32, DT_I32, f32_i32},   {DT_F32, DT_U8, f32_u8},     {DT_F32, DT_BF16, f32_bf16},
     {DT_BF16, DT_F32, bf16_f32}, {DT_F32, DT_F16, f32_f16},   {DT_F16, DT_F32, f16_f32},
-    {DT_F16, DT_BF16, f16_bf16}, {DT_BF16, DT_F16, bf16_f16},
+    {DT_F16, DT_BF16, f16_bf16}, {DT_BF16, DT_F16, bf16_f16}, {DT_U8, DT_F16, u8_f16},     {DT_U8, DT_BF16, u8_bf16},
+    {DT_BOOL, DT_F16, bool_f16}, {DT_BOOL, DT_BF16, bool_bf16}, {DT_I16, DT_F16, i16_f16}, {DT_I16, DT_BF16, i16_bf16},
+    {DT_I32, DT_F16, i32_f16},   {DT_I32, DT_BF16, i32_bf16}, {DT_I64, DT_F16, i64_f16},   {DT_I64, DT_BF16, i64_bf16},
+    {DT_I32, DT_BOOL, i32_bool}, {DT_I16, DT_BOOL, i16_bool}, {DT_U8, DT_BOOL, u8_bool},   {DT_I8, DT_BOOL, u8_bool},
+    {DT_BOOL, DT_U8, u8_bool},   {DT_BOOL, DT_I8, u8_bool},   {DT_I64, DT_U8, i64_u8},     {DT_I32, DT_U8, i32_u8},
+    {DT_I16, DT_U8, i16_u8},     {DT_U8, DT_I32, u8_i32},     {DT_I16, DT_I32, i16_i32},   {DT_U8, DT_F64, u8_f64},
+    {DT_BOOL, DT_F64, bool_f64}, {DT_I16, DT_F64, i16_f64},   {DT_I32, DT_F64, i32_f64},
     {DT_I8, DT_F32, i8_f32},     {DT_I16, DT_F32, i16_f32},
 };
 
