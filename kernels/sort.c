@@ -13,7 +13,7 @@ typedef struct Item {
     int64_t at;
 } Item;
 
-enum { RUN = 16, MERGE_MOST = 2048, HEAP_MOST = 128 };
+enum { RUN = 16, MERGE_MOST = 2048, HEAP_MOST = 128, HEAP_PART = 64, HEAP_EVER = 2048 };
 
 // Sign and magnitude to an order of unsigned numbers; NaNs alike and on top.
 static uint64_t double_key(double x)
@@ -210,12 +210,15 @@ static void heap_items(const SortRun *r, const char *in)
     }
 }
 
+// A heap of so many is better than looking at every byte of all keys.
+static bool few(const SortRun *r, int64_t keep) { return keep && (keep <= HEAP_MOST ? keep <= r->n / 4 : keep <= HEAP_EVER && keep <= r->n / HEAP_PART); }
+
 static void sort_row(void *ctx, char **data, const int64_t *stride, int64_t m)
 {
     const SortRun *r = ctx;
     for (int64_t j = 0; j < m; j++) {
         const char *in = data[0] + j * stride[0];
-        if (r->keep && r->keep <= HEAP_MOST && r->keep <= r->n / 4) {
+        if (few(r, r->keep)) {
             heap_items(r, in);
         } else if (r->keep && r->keep <= r->n / 4) { // the keys take the place of twice as many items as are kept
             select_items(r, in);
@@ -254,6 +257,14 @@ static void rank_row(void *ctx, char **data, const int64_t *stride, int64_t m)
     uint64_t *keys = (uint64_t *)r->items, *scratch = keys + r->n;
     for (int64_t j = 0; j < m; j++) {
         const char *in = data[0] + j * stride[0];
+        if (r->keep >= 0 && few(r, r->keep + 1)) {
+            SortRun first = *r;
+            first.keep++;
+            heap_items(&first, in);
+            memcpy(data[1] + j * stride[1], in + r->items[r->keep].at * r->stride[0], r->size);
+            *(int64_t *)(data[2] + j * stride[2]) = r->items[r->keep].at;
+            continue;
+        }
         convert_row(&r->wide, r->buffer, 8, in, r->stride[0], r->n);
         for (int64_t i = 0; i < r->n; i++)
             keys[i] = key_at(r, r->buffer, i);
