@@ -83,6 +83,53 @@ static bool fits(const View *dst, const View *src)
     return true;
 }
 
+// The two innermost dimensions, when rows are too short to be worth a call each.
+typedef struct ShortRows {
+    int64_t n, rows, near[2], far[2]; // elements of a row, rows; strides in bytes: dst, src
+    size_t element;
+} ShortRows;
+
+#define SHORT_ROWS(name, T)                                                                                            \
+    static void name(const ShortRows *p, char *dst, const char *src)                                                   \
+    {                                                                                                                  \
+        for (int64_t r = 0; p->n == 1 && r < p->rows; r++)                                                             \
+            memcpy(dst + r * p->far[0], src + r * p->far[1], sizeof(T));                                               \
+        for (int64_t r = 0; p->n != 1 && r < p->rows; r++, dst += p->far[0], src += p->far[1])                         \
+            for (int64_t i = 0; i < p->n; i++)                                                                         \
+                memcpy(dst + i * p->near[0], src + i * p->near[1], sizeof(T));                                         \
+    }
+SHORT_ROWS(short_rows_1, uint8_t)
+SHORT_ROWS(short_rows_2, uint16_t)
+SHORT_ROWS(short_rows_4, uint32_t)
+SHORT_ROWS(short_rows_8, uint64_t)
+
+static void short_rows(void *ctx, char **data, const int64_t *stride, int64_t n)
+{
+    (void)stride;
+    (void)n;
+    const ShortRows *p = ctx;
+    switch (p->element) {
+    case 1: short_rows_1(p, data[0], data[1]); break;
+    case 2: short_rows_2(p, data[0], data[1]); break;
+    case 4: short_rows_4(p, data[0], data[1]); break;
+    default: short_rows_8(p, data[0], data[1]);
+    }
+}
+
+static bool plan_short_rows(Iter *it, size_t element, ShortRows *p)
+{
+    if (element > 8 || it->ndim < 2 || it->size[0] >= 64)
+        return false;
+    *p = (ShortRows){it->size[0], it->size[1], {it->stride[0][0], it->stride[0][1]}, {it->stride[1][0], it->stride[1][1]}, element};
+    it->size[0] = it->size[1] = 1;
+    size_t bytes = (size_t)p->n * element;
+    if (p->near[0] == (int64_t)element && p->near[1] == (int64_t)element && (bytes == 2 || bytes == 4 || bytes == 8)) { // as one element
+        p->n = 1;
+        p->element = bytes;
+    }
+    return true;
+}
+
 // Rows of a few elements next to a longer dimension: along that one instead, as the order makes no difference.
 static void lengthen_rows(Iter *it)
 {
@@ -112,10 +159,17 @@ Status copy_convert(const View *dst, const View *src)
     bool same = src->dtype == dst->dtype;
     size_t element = c.dst_size;
     Plane plane;
-    if (same && it.stride[0][0] == (int64_t)element && it.stride[0][1] == (int64_t)element) {
+    ShortRows rows;
+    bool beside = same && it.stride[0][0] == (int64_t)element && it.stride[0][1] == (int64_t)element;
+    if (beside && (it.size[0] * (int64_t)element >= 64 || it.ndim < 2)) {
         iter_run(&it, data, copy_bytes_row, &element);
-    } else if (same && plan_transpose(&it, element, &plane)) {
+    } else if (same && !beside && plan_transpose(&it, element, &plane)) {
         iter_run(&it, data, transpose_row, &plane);
+    } else if (same && plan_short_rows(&it, element, &rows)) {
+        if (it.numel)
+            iter_run(&it, data, short_rows, &rows);
+    } else if (beside) {
+        iter_run(&it, data, copy_bytes_row, &element);
     } else {
         lengthen_rows(&it);
         iter_run(&it, data, convert_iter_row, &c);
