@@ -239,6 +239,16 @@ static void sort_row(void *ctx, char **data, const int64_t *stride, int64_t m)
     }
 }
 
+enum { KEY_BLOCK = 256 };
+// Keys of elements from … from + m - 1 of a row.
+static void fill_keys(const SortRun *r, const char *in, int64_t from, int64_t m, uint64_t *keys)
+{
+    char wide[KEY_BLOCK * 8];
+    convert_row(&r->wide, wide, 8, in + from * r->stride[0], r->stride[0], m);
+    for (int64_t i = 0; i < m; i++)
+        keys[i] = key_at(r, wide, i);
+}
+
 // The rank that RANK_MEDIAN or RANK_NANMEDIAN stands for in a row with these keys. NaNs come last, the first of them first.
 static int64_t rank_in_middle(const SortRun *r, const uint64_t *keys)
 {
@@ -250,29 +260,37 @@ static int64_t rank_in_middle(const SortRun *r, const uint64_t *keys)
     return numbers ? (numbers - 1) / 2 : 0;
 }
 
-// One element of each row: that of rank `keep`.
+// Where the element of rank `keep` is.
+static int64_t find_rank(const SortRun *r, const char *in)
+{
+    if (r->keep >= 0 && few(r, r->keep + 1)) {
+        SortRun first = *r;
+        first.keep++;
+        heap_items(&first, in);
+        return r->items[r->keep].at;
+    }
+    uint64_t *keys = (uint64_t *)r->items, block[KEY_BLOCK];
+    for (int64_t i = 0; i < r->n; i += KEY_BLOCK)
+        fill_keys(r, in, i, r->n - i < KEY_BLOCK ? r->n - i : KEY_BLOCK, keys + i);
+    int64_t less, rank = r->keep < 0 ? rank_in_middle(r, keys) : r->keep;
+    uint64_t key = select_key(keys, r->n, rank, &less);
+    int64_t equals = rank - less; // that come first
+    for (int64_t i = 0; i < r->n; i += KEY_BLOCK) {
+        int64_t m = r->n - i < KEY_BLOCK ? r->n - i : KEY_BLOCK;
+        fill_keys(r, in, i, m, block);
+        for (int64_t j = 0; j < m; j++)
+            if (block[j] == key && equals-- == 0)
+                return i + j;
+    }
+    return 0; // not reached
+}
+
 static void rank_row(void *ctx, char **data, const int64_t *stride, int64_t m)
 {
     const SortRun *r = ctx;
-    uint64_t *keys = (uint64_t *)r->items, *scratch = keys + r->n;
     for (int64_t j = 0; j < m; j++) {
         const char *in = data[0] + j * stride[0];
-        if (r->keep >= 0 && few(r, r->keep + 1)) {
-            SortRun first = *r;
-            first.keep++;
-            heap_items(&first, in);
-            memcpy(data[1] + j * stride[1], in + r->items[r->keep].at * r->stride[0], r->size);
-            *(int64_t *)(data[2] + j * stride[2]) = r->items[r->keep].at;
-            continue;
-        }
-        convert_row(&r->wide, r->buffer, 8, in, r->stride[0], r->n);
-        for (int64_t i = 0; i < r->n; i++)
-            keys[i] = key_at(r, r->buffer, i);
-        memcpy(scratch, keys, (size_t)r->n * sizeof *keys);
-        int64_t less, at = 0, rank = r->keep < 0 ? rank_in_middle(r, keys) : r->keep;
-        uint64_t key = select_key(scratch, r->n, rank, &less);
-        for (int64_t equals = rank - less; keys[at] != key || equals-- > 0; at++) {
-        }
+        int64_t at = find_rank(r, in);
         memcpy(data[1] + j * stride[1], in + at * r->stride[0], r->size);
         *(int64_t *)(data[2] + j * stride[2]) = at;
     }
@@ -302,11 +320,11 @@ static Status run_rows(const View *in, int dim, bool descending, int64_t keep, c
     }
     if (view_numel(in) == 0)
         return ST_OK;
-    size_t bytes = (size_t)r.n * (2 * sizeof(Item) + 8);
+    size_t bytes = rank ? (size_t)r.n * sizeof(uint64_t) + HEAP_EVER * sizeof(Item) : (size_t)r.n * (2 * sizeof(Item) + 8);
     r.items = malloc(bytes);
     if (!r.items)
         return status_no_memory(bytes);
-    r.buffer = (char *)(r.items + 2 * r.n);
+    r.buffer = rank ? NULL : (char *)(r.items + 2 * r.n);
     Iter it;
     const View *views[3] = {&rest[0], &rest[1], &rest[2]};
     iter_plan(&it, rest[0].ndim, rest[0].size, 3, views);
