@@ -228,6 +228,10 @@ static void test_blas(void **state)
         compare_blas(&kernel_matmul, &ps[0], m.view, v.view, none, none, 3, most);
         compare_blas(&kernel_matmul, &ps[0], v.view, n.view, none, none, 3, most);
         compare_blas(&kernel_matmul, &ps[0], v.view, v.view, none, none, 3, most);
+        View column = n.view; // a vector with gaps
+        column.ndim = 1;
+        compare_blas(&kernel_matmul, &ps[0], m.view, column, none, none, 3, most);
+        compare_blas(&kernel_matmul, &ps[0], column, column, none, none, 3, most);
         View every_other = n.view; // no dimension in one piece
         every_other.size[1] = 16;
         every_other.stride[1] = 2;
