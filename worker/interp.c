@@ -302,7 +302,7 @@ static Status run_op(Machine *m, const Activation *f, const Insn *insn, const Op
         const IValue *v = operand_at(f, o[i]);
         value_copy(&args[i], v);
         if (v->tag >= TAG_FIRST_COUNTED)
-            look = look || v->tag == TAG_LIST || (v->tag == TAG_TENSOR && (v->as.tensor->view.layout != LAYOUT_STRIDED || v->as.tensor->quant || v->as.tensor->bits));
+            look = look || v->tag == TAG_LIST || (v->tag == TAG_TENSOR && ((v->as.tensor->view.layout | v->as.tensor->bits) != 0 || v->as.tensor->quant));
     }
     if (!site->op)
         return status_fail(ST_UNSUPPORTED, "operator " STR_FMT " is not implemented", STR_ARG(site->node->schema->full_name));

@@ -117,7 +117,7 @@ void tensor_free(Tensor *t)
     }
     Allocator *a = s->lane->allocator;
     quant_release(t->quant);
-    if (t->nested)
+    if (t->bits & TENSOR_NESTED)
         nested_release(t->nested);
     storage_release(s);
     allocator_struct_free(a, STRUCT_TENSOR, t);

@@ -103,10 +103,10 @@ struct Tensor {
     bool wrapped_number;  // 0-dim constant that counts as a Python number in add/sub/mul/div (torchscript.md §7.2)
     uint8_t bits;         // how its elements are to be read (worker/bits.h); the first two are copied by tensor_view
     Storage *storage;
-    View view;            // view.data == storage->data + offset; kept in step by storage_make_writable
-    int64_t offset;       // elements from the start of the storage
     Quant *quant;         // of a quantised dtype: what its integers stand for; counted, NULL for all others
     Nested *nested;       // with TENSOR_NESTED: the rows' lengths; counted
+    View view;            // view.data == storage->data + offset; kept in step by storage_make_writable
+    int64_t offset;       // elements from the start of the storage
     Tensor *next_of_storage, *prev_of_storage; // ring-less list headed by storage->tensors, when that is tracked
 };
 
