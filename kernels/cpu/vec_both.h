@@ -4,6 +4,7 @@
 #define T float
 #define IS_FLOAT 1
 #define INT int32_t
+#define UINT uint32_t
 #define FN(name) VEC_NAME(f32_##name)
 #define SL(name, accuracy) SLEEF_F32(name, accuracy)
 #define FMA VEC_FMA_F32
@@ -11,6 +12,7 @@
 #undef T
 #undef IS_FLOAT
 #undef INT
+#undef UINT
 #undef FN
 #undef SL
 #undef FMA
@@ -18,6 +20,7 @@
 #define T double
 #define IS_FLOAT 0
 #define INT int64_t
+#define UINT uint64_t
 #define FN(name) VEC_NAME(f64_##name)
 #define SL(name, accuracy) SLEEF_F64(name, accuracy)
 #define FMA VEC_FMA_F64

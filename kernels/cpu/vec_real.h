@@ -1,11 +1,12 @@
 // The vectorised loops for one floating-point type T. Included once for float and once for double by vec_both.h.
 // V is a vector of W elements; comparisons give vectors of INT, all bits set where true.
-// Needs T, IS_FLOAT, INT (of the same size), FN(name) and SL(name, accuracy), the SLEEF function for V.
+// Needs T, IS_FLOAT, INT and UINT (of the same size), FN(name) and SL(name, accuracy), the SLEEF function for V.
 
 #define V FN(vector)
 #define VI FN(ivector)
 typedef T V __attribute__((vector_size(VEC_BYTES)));
 typedef INT VI __attribute__((vector_size(VEC_BYTES)));
+typedef UINT FN(uvector) __attribute__((vector_size(VEC_BYTES))); // wraps around, as NaN makes the others do
 #define W (VEC_BYTES / (int)sizeof(T))
 
 #define load FN(load)
@@ -86,7 +87,7 @@ static inline V vexp_parts(V y, V *s)
     V r = (y - n * 0x1.62e42fefap-1) - n * 0x1.cf79abc9e3b3ap-40, q = splat(exponential[0]);
     for (int k = 1; k < 10; k++)
         q = FMA(q, r, splat(exponential[k]));
-    *s = (V)((VI)splat(1) + ((VI)whole << 52));
+    *s = (V)((FN(uvector))splat(1) + ((FN(uvector))whole << 52));
     return FMA(r * r, q, r);
 }
 // Beyond 0.55 it is 1 - f with f = 2 / (exp(2 |x|) + 1), and exp(2 |x|) = s + s q with s = 2^n: the sum's rounding error and
@@ -150,7 +151,7 @@ static inline V vupper(V a)
     static const float root[] = {0.00133999309f, 0.00961848907f, 0.0555032864f, 0.240226462f, 0.693147182f, 1};
     for (int k = 0; k < 6; k++)
         power = FMA(power, r, splat(root[k]));
-    power = (V)((VI)power + ((VI)whole << 23));
+    power = (V)((FN(uvector))power + ((FN(uvector))whole << 23));
     return select(a > 7, (V){0}, power);
 }
 #else

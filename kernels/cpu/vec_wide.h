@@ -3,13 +3,12 @@
 // minimax fits made for this program, relative errors below 2.3e-9 (a float's last place is 6e-8 or more).
 
 #define D VEC_NAME(f64_vector)
-#define DI VEC_NAME(f64_ivector)
+#define DU VEC_NAME(f64_uvector)
 #define wselect VEC_NAME(f64_select)
 #define wsplat VEC_NAME(f64_splat)
 #define wpolynomial VEC_NAME(wide_polynomial)
 #define werfc VEC_NAME(wide_erfc)
 #define werfinv VEC_NAME(wide_erfinv)
-typedef uint64_t VEC_NAME(wide_bits) __attribute__((vector_size(VEC_BYTES)));
 typedef float VEC_NAME(wide_floats) __attribute__((vector_size(VEC_BYTES / 2)));
 
 // c[0] x^(n - 1) + … + c[n - 1]
@@ -35,7 +34,7 @@ ISA_INLINE D werfc(D x)
     D whole = VEC_FMA_F64(square, log2e, wsplat(ROUNDER)), r = VEC_FMA_F64(square, log2e, ROUNDER - whole);
     D power = POLYNOMIAL(r, 0.00015345811774687758, 0.0013399931216084638, 0.009618488957898918, 0.05550328776975546, 0.24022646890627733,
                          0.6931472057372591, 1.0000000005541663);
-    D upper = scaled * (D)((DI)power + ((DI)whole << 52));
+    D upper = scaled * (D)((DU)power + ((DU)whole << 52));
     return wselect(x < 0, 2 - upper, upper);
 }
 
@@ -44,10 +43,10 @@ ISA_INLINE D werfinv(D x)
 {
     D a = VEC_NAME(f64_vabs)(x), z = (1 - a) * (1 + a);
     // z = 2^e m, m in [sqrt(1/2), sqrt(2)); log m = 2 (s + s^3 / 3 + …), cut off below 1e-9.
-    const int64_t root = 0x3fe6a09e667f3bcd, bias = (int64_t)1024 << 52;
-    DI e = (DI)((VEC_NAME(wide_bits))((DI)z - root + bias) >> 52) - 1024;
-    D m = (D)((DI)z - (e << 52)), s = (m - 1) / (m + 1), t = s * s;
-    D exponent = (D)((DI)wsplat(ROUNDER) + e) - ROUNDER;
+    const uint64_t root = 0x3fe6a09e667f3bcd, bias = (uint64_t)1024 << 52;
+    DU e = (((DU)z - root + bias) >> 52) - 1024;
+    D m = (D)((DU)z - (e << 52)), s = (m - 1) / (m + 1), t = s * s;
+    D exponent = (D)((DU)wsplat(ROUNDER) + e) - ROUNDER;
     D w = exponent * -0.693147180559945309417 - 2 * s * POLYNOMIAL(t, 1.0 / 9, 1.0 / 7, 1.0 / 5, 1.0 / 3, 1.0);
     D near = POLYNOMIAL(w, 3.3553236309149624e-10, -1.7161128327754183e-08, 3.097942457090071e-07, -2.4978621680892737e-06,
                         5.835549432654905e-06, 4.0486978088003423e-05, -0.0001220028852772402, -0.0023385404068173854, 0.011550335462915853,
