@@ -253,6 +253,16 @@ static Status plan_types(Reduction *r, const View *in, const View *const out[2])
     return known ? ST_OK : ST_DECLINED;
 }
 
+// Extremes of the columns of one matrix whose rows lie side by side.
+static bool columns_of_integers(const Reduction *r, const View *in, const View *const out[2])
+{
+    int64_t size = (int64_t)dtype_size((DType)in->dtype);
+    bool plain = (r->op == REDUCE_MAX || r->op == REDUCE_MIN) && out[0] && out[0]->dtype == in->dtype && r->kept.ndim == 1 && r->reduced.ndim == 1 &&
+                 r->kept.size[0] > 1 && r->kept.stride[0][0] == size && r->kept.stride[0][1] == size && r->reduced.numel > 0 && r->kept.numel > 0;
+    return plain && reduce_extreme_columns((DType)in->dtype, r->op == REDUCE_MAX ? STEP_MAX : STEP_MIN, out[0]->data, in->data, r->kept.size[0],
+                                           r->reduced.size[0], r->reduced.stride[0][0]);
+}
+
 Status reduce_run(const ReduceParams *p, const View *in, const View *const out[2])
 {
     if (dtype_is_complex((DType)in->dtype))
@@ -280,6 +290,8 @@ Status reduce_run(const ReduceParams *p, const View *in, const View *const out[2
     (ordered ? iter_plan_in_order : iter_plan)(&r.reduced, gone.ndim, gone.size, 1, &rest);
     r.short_rows = r.kept.numel > 1 && r.reduced.numel <= SHORT_ROW;
     r.whole_row = r.direct && r.reduced.ndim == 1 && r.reduced.numel > 0 && (r.reduced.stride[0][0] == r.element || r.reduced.size[0] == 1);
+    if (columns_of_integers(&r, in, out))
+        return ST_OK;
     char *data[3] = {in->data, out[0] ? out[0]->data : in->data, out[1] ? out[1]->data : in->data};
     iter_run(&r.kept, data, kept_row, &r);
     return ST_OK;

@@ -433,3 +433,41 @@ bool reduce_extreme(DType type, ReduceStep step, const void *x, int64_t n, int64
         return false;
     }
 }
+
+// Columns in blocks that stay in the first-level cache.
+#define EXTREME_COLUMNS(T)                                                                                             \
+    ISA_INLINE void columns_##T##_body(ReduceStep step, T *out, const T *x, int64_t m, int64_t rows, int64_t row_stride) \
+    {                                                                                                                  \
+        enum { BLOCK = 4096 };                                                                                         \
+        for (int64_t from = 0; from < m; from += BLOCK) {                                                              \
+            int64_t n = m - from < BLOCK ? m - from : BLOCK;                                                           \
+            T *restrict best = out + from;                                                                             \
+            const T *restrict row = x + from;                                                                          \
+            memcpy(best, row, (size_t)n * sizeof(T));                                                                  \
+            for (int64_t r = 1; r < rows; r++) {                                                                       \
+                row = (const T *)((const char *)(x + from) + r * row_stride);                                          \
+                for (int64_t j = 0; step == STEP_MAX && j < n; j++)                                                    \
+                    best[j] = row[j] > best[j] ? row[j] : best[j];                                                     \
+                for (int64_t j = 0; step != STEP_MAX && j < n; j++)                                                    \
+                    best[j] = row[j] < best[j] ? row[j] : best[j];                                                     \
+            }                                                                                                          \
+        }                                                                                                              \
+    }                                                                                                                  \
+    ISA_VARIANTS(columns_##T, (ReduceStep step, T * out, const T *x, int64_t m, int64_t rows, int64_t row_stride), (step, out, x, m, rows, row_stride))
+EXTREME_COLUMNS(uint8_t)
+EXTREME_COLUMNS(int8_t)
+EXTREME_COLUMNS(int16_t)
+EXTREME_COLUMNS(int32_t)
+EXTREME_COLUMNS(int64_t)
+
+bool reduce_extreme_columns(DType type, ReduceStep step, void *out, const void *x, int64_t m, int64_t rows, int64_t row_stride)
+{
+    switch (type) {
+    case DT_U8: columns_uint8_t(step, out, x, m, rows, row_stride); return true;
+    case DT_I8: columns_int8_t(step, out, x, m, rows, row_stride); return true;
+    case DT_I16: columns_int16_t(step, out, x, m, rows, row_stride); return true;
+    case DT_I32: columns_int32_t(step, out, x, m, rows, row_stride); return true;
+    case DT_I64: columns_int64_t(step, out, x, m, rows, row_stride); return true;
+    default: return false;
+    }
+}

@@ -33,4 +33,8 @@ const ReduceLoops *reduce_loops(DType type);
 // STEP_MAX or STEP_MIN of n contiguous integers narrower than int64 as they are, into *acc. False for other types.
 bool reduce_extreme(DType type, ReduceStep step, const void *x, int64_t n, int64_t *acc);
 
+// The greatest (least) of each column of `rows` rows of m integers side by side, row_stride bytes apart, into m results of
+// the same type. False: no loop for the type.
+bool reduce_extreme_columns(DType type, ReduceStep step, void *out, const void *x, int64_t m, int64_t rows, int64_t row_stride);
+
 #endif
