@@ -107,11 +107,24 @@ class Runner:
         environment = dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
         self.process = subprocess.Popen([self.program, *self.options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
 
+    def _kill(self):
+        """What it said, and its exit code."""
+        self.process.kill()
+        _, said = self.process.communicate()
+        code, self.process = self.process.returncode, None
+        return f"the runner ended with {code}: " + said.decode("utf-8", "replace")[-3000:]
+
     def close(self):
-        if self.process:
-            self.process.kill()
-            self.process.communicate()
-            self.process = None
+        """Lets it end by itself: leaks, which a sanitizer reports then, are an error."""
+        if not self.process:
+            return
+        try:
+            _, said = self.process.communicate(timeout=self.seconds)
+        except subprocess.TimeoutExpired:
+            raise RuntimeError("the end of its input does not end the runner; " + self._kill())
+        code, self.process = self.process.returncode, None
+        if code:
+            raise RuntimeError(f"the runner ended with {code}: " + said.decode("utf-8", "replace")[:6000])
 
     def _read(self, n):
         parts, fd = [], self.process.stdout.fileno()
@@ -144,10 +157,7 @@ class Runner:
             message, printed = (self._read(n).decode("utf-8", "replace") for n in (message, printed))
             return Answer(status, message, printed, self._read(value), as_text)
         except TimeoutError:
-            self.close()
+            self._kill()
             return Answer(HUNG, f"no answer within {self.seconds} s")
         except (EOFError, BrokenPipeError):
-            self.process.kill()
-            _, said = self.process.communicate()
-            code, self.process = self.process.returncode, None
-            return Answer(CRASHED, f"the runner ended with {code}: " + said.decode("utf-8", "replace")[-3000:])
+            return Answer(CRASHED, self._kill())
