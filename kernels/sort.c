@@ -186,7 +186,7 @@ static void sift(Item *items, int64_t n, Item x)
 static void heap_items(const SortRun *r, const char *in)
 {
     enum { BLOCK = 256 };
-    char wide[BLOCK * 8];
+    _Alignas(8) char wide[BLOCK * 8];
     int64_t n = 0;
     for (int64_t from = 0; from < r->n; from += BLOCK) {
         int64_t m = r->n - from < BLOCK ? r->n - from : BLOCK;
@@ -243,7 +243,7 @@ enum { KEY_BLOCK = 256 };
 // Keys of elements from … from + m - 1 of a row.
 static void fill_keys(const SortRun *r, const char *in, int64_t from, int64_t m, uint64_t *keys)
 {
-    char wide[KEY_BLOCK * 8];
+    _Alignas(8) char wide[KEY_BLOCK * 8];
     convert_row(&r->wide, wide, 8, in + from * r->stride[0], r->stride[0], m);
     for (int64_t i = 0; i < m; i++)
         keys[i] = key_at(r, wide, i);

@@ -183,7 +183,7 @@ static void pair_row(void *ctx, char **data, const int64_t *stride, int64_t n)
     const PairRow *p = ctx;
     Converter load, store;
     double size[BLOCK], angle[BLOCK], parts[2][BLOCK];
-    char narrow[2][BLOCK * 8];
+    _Alignas(8) char narrow[2][BLOCK * 8];
     if (!p->polar) {
         interleave(p->type, data, stride, n);
         return;
