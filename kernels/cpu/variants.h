@@ -12,6 +12,7 @@
 KERNEL_VARIANT(dnnl_conv);
 KERNEL_VARIANT(c_gemv_linear);
 KERNEL_VARIANT(c_gemv_matmul);
+KERNEL_VARIANT(c_small_matmul);
 KERNEL_VARIANT(dnnl_linear);
 KERNEL_VARIANT(dnnl_matmul);
 KERNEL_VARIANT(dnnl_pool);

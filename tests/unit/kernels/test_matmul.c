@@ -8,12 +8,11 @@ static void compare(const MatmulParams *p, View a, View b, View c, const char *v
     assert_string_equal(kernel_compare(&kernel_matmul, p, in, 3, 2), variant);
 }
 
-static void products(int na, const int64_t *sa, int nb, const int64_t *sb)
+static void products(const char *variant, int na, const int64_t *sa, int nb, const int64_t *sb)
 {
     MatmulParams p = {1, 1, 0, 0};
     Operand a = operand_f32(na, sa, 1), b = operand_f32(nb, sb, 2);
-    bool row = na == 1 || (na == 2 && sa[0] == 1), column = nb == 1 || (nb == 2 && sb[1] == 1);
-    compare(&p, a.view, b.view, operand_absent().view, na == 1 && nb == 1 ? "blas" : na <= 2 && nb <= 2 && row != column ? "vector" : "dnnl");
+    compare(&p, a.view, b.view, operand_absent().view, variant);
     operand_free(&a);
     operand_free(&b);
 }
@@ -21,21 +20,21 @@ static void products(int na, const int64_t *sa, int nb, const int64_t *sb)
 static void test_ranks(void **state)
 {
     (void)state;
-    products(DIMS(7, 5), DIMS(5, 9));
-    products(DIMS(1, 4), DIMS(4, 4));
-    products(DIMS(5), DIMS(5));
-    products(DIMS(3000), DIMS(3000));
-    products(DIMS(5), DIMS(5, 3));
-    products(DIMS(4, 5), DIMS(5));
-    products(DIMS(2, 3, 4, 5), DIMS(5, 6));
-    products(DIMS(2, 3, 4, 5), DIMS(5));
-    products(DIMS(3, 4, 5), DIMS(3, 5, 6));
-    products(DIMS(2, 1, 4, 5), DIMS(3, 5, 6));
-    products(DIMS(1, 4, 5), DIMS(7, 5, 6));
-    products(DIMS(5), DIMS(3, 5, 6));
-    products(DIMS(1, 1), DIMS(1, 1));
-    products(DIMS(2, 1, 2, 1, 2, 3, 4), DIMS(1, 3, 1, 2, 2, 4, 5)); // more dimensions than the library has
-    products(DIMS(33, 130), DIMS(130, 65));
+    products("dnnl", DIMS(7, 5), DIMS(5, 9));
+    products("vector", DIMS(1, 4), DIMS(4, 4));
+    products("blas", DIMS(5), DIMS(5));
+    products("blas", DIMS(3000), DIMS(3000));
+    products("vector", DIMS(5), DIMS(5, 3));
+    products("vector", DIMS(4, 5), DIMS(5));
+    products("dnnl", DIMS(2, 3, 4, 5), DIMS(5, 6));
+    products("dnnl", DIMS(2, 3, 4, 5), DIMS(5));
+    products("dnnl", DIMS(3, 4, 5), DIMS(3, 5, 6));
+    products("dnnl", DIMS(2, 1, 4, 5), DIMS(3, 5, 6));
+    products("dnnl", DIMS(1, 4, 5), DIMS(7, 5, 6));
+    products("dnnl", DIMS(5), DIMS(3, 5, 6));
+    products("dnnl", DIMS(1, 1), DIMS(1, 1));
+    products("dnnl", DIMS(2, 1, 2, 1, 2, 3, 4), DIMS(1, 3, 1, 2, 2, 4, 50)); // more dimensions than the library has
+    products("dnnl", DIMS(33, 130), DIMS(130, 65));
 }
 
 // As attention makes them: [B, S, H, D] seen as [B, H, S, D], and transposed keys.
@@ -114,6 +113,25 @@ static void test_vectors(void **state)
         operand_free(&wide);
         operand_free(&x);
         operand_free(&y);
+    }
+}
+
+// Many small ones: square and not, of whole tensors, of transposed ones, and of one matrix with many.
+static void test_small(void **state)
+{
+    (void)state;
+    static const int64_t shapes[][3] = {{2, 2, 2}, {4, 4, 4}, {3, 2, 4}, {1, 3, 3}, {4, 1, 4}};
+    MatmulParams p = {1, 1, 0, 0};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        int64_t m = shapes[i][0], n = shapes[i][1], k = shapes[i][2];
+        Operand a = operand_f32(DIMS(3, 5, m, k), 1), b = operand_f32(DIMS(3, 5, k, n), 2), turned = operand_f32(DIMS(5, 3, n, k), 3), one = operand_f32(DIMS(k, n), 4);
+        compare(&p, a.view, b.view, operand_absent().view, "small");
+        compare(&p, a.view, view_permuted(&turned.view, (int[]){1, 0, 3, 2}), operand_absent().view, "small");
+        compare(&p, a.view, one.view, operand_absent().view, "small");
+        operand_free(&a);
+        operand_free(&b);
+        operand_free(&turned);
+        operand_free(&one);
     }
 }
 
@@ -299,7 +317,7 @@ static void test_messages(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ranks),  cmocka_unit_test(test_strides), cmocka_unit_test(test_c),       cmocka_unit_test(test_vectors), cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_ranks),  cmocka_unit_test(test_strides), cmocka_unit_test(test_c),       cmocka_unit_test(test_vectors), cmocka_unit_test(test_small), cmocka_unit_test(test_linear),
         cmocka_unit_test(test_other_types), cmocka_unit_test(test_blas), cmocka_unit_test(test_empty), cmocka_unit_test(test_messages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
