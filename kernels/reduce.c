@@ -27,6 +27,7 @@ typedef struct Reduction {
     bool direct;           // elements need no conversion
     bool short_rows;       // few reduced elements of many
     bool whole_row;        // and those of one result lie side by side
+    bool narrow_row;       // the same of integers that need conversion
     bool has_out[2];
     int64_t count;         // reduced elements per result
     int element;           // bytes of an element of the loops
@@ -132,6 +133,8 @@ static void column_pass(void *ctx, char **data, const int64_t *stride, int64_t n
 static void pass(const Reduction *r, ReduceStep step, ReduceState *s, char *in, int64_t m, int64_t stride, bool columns)
 {
     start(r, step, s, m);
+    if (!columns && r->narrow_row && (step == STEP_MAX || step == STEP_MIN) && reduce_extreme(r->from, step, in, r->reduced.size[0], &s->value.i[0]))
+        return;
     if (!columns && r->whole_row) {
         r->loops->row(step, s, in, r->reduced.size[0], 0, r->number);
     } else if (columns) {
@@ -289,6 +292,7 @@ Status reduce_run(const ReduceParams *p, const View *in, const View *const out[2
     bool ordered = r.op == REDUCE_ARGMAX || r.op == REDUCE_ARGMIN;
     (ordered ? iter_plan_in_order : iter_plan)(&r.reduced, gone.ndim, gone.size, 1, &rest);
     r.short_rows = r.kept.numel > 1 && r.reduced.numel <= SHORT_ROW;
+    r.narrow_row = r.integer && !r.direct && r.reduced.ndim == 1 && r.reduced.numel > 0 && r.reduced.stride[0][0] == (int64_t)dtype_size(r.from);
     r.whole_row = r.direct && r.reduced.ndim == 1 && r.reduced.numel > 0 && (r.reduced.stride[0][0] == r.element || r.reduced.size[0] == 1);
     if (columns_of_integers(&r, in, out))
         return ST_OK;

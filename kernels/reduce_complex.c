@@ -226,9 +226,49 @@ static void one_result(Fold *f, char *in)
         f->value = f->real;
 }
 
+// Neighbours in memory that are kept: how many of the numbers of each are not 0.
+enum { COLUMNS = 256 };
+typedef struct ColumnCounts {
+    int64_t m; // columns
+    uint64_t count[COLUMNS];
+} ColumnCounts;
+
+ISA_INLINE void count_columns_body(ColumnCounts *c, const char *data, int64_t stride, int64_t n)
+{
+    int64_t m = c->m;
+    uint64_t *count = c->count;
+    for (int64_t i = 0; i < n; i++) {
+        const uint64_t *z = (const uint64_t *)(data + i * stride); // both parts
+        ISA_INDEPENDENT
+        for (int64_t j = 0; j < m; j++)
+            count[j] += (z[j] & 0x7fffffff7fffffff) != 0; // -0 is 0
+    }
+}
+ISA_VARIANTS(count_columns, (ColumnCounts *c, const char *data, int64_t stride, int64_t n), (c, data, stride, n))
+
+static void column_row(void *ctx, char **data, const int64_t *stride, int64_t n) { count_columns(ctx, data[0], stride[0], n); }
+
+static void kept_columns(const Fold *f, char **data, const int64_t *stride, int64_t n)
+{
+    for (int64_t at = 0; at < n; at += COLUMNS) {
+        ColumnCounts c = {.m = n - at < COLUMNS ? n - at : COLUMNS};
+        char *in = data[0] + at * stride[0];
+        iter_run(&f->reduced, &in, column_row, &c);
+        for (int64_t j = 0; j < c.m; j++) {
+            double count = (double)c.count[j], part[2] = {f->op == REDUCE_ANY ? count > 0 : f->op == REDUCE_ALL ? count == f->count : count, 0};
+            convert_row(&f->store[0], data[1] + (at + j) * stride[1], 0, (const char *)part, 0, 1);
+        }
+    }
+}
+
 static void kept_row(void *ctx, char **data, const int64_t *stride, int64_t n)
 {
     Fold *f = ctx;
+    bool counts = f->op == REDUCE_ANY || f->op == REDUCE_ALL || f->op == REDUCE_COUNT_NONZERO;
+    if (counts && n > 1 && f->load.src_size == 8 && stride[0] == 8 && f->has_out[0] && !f->has_out[1] && f->reduced.numel > 1) {
+        kept_columns(f, data, stride, n);
+        return;
+    }
     for (int64_t i = 0; i < n; i++) {
         one_result(f, data[0] + i * stride[0]);
         double complex made[2] = {f->value, f->center};

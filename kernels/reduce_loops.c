@@ -397,11 +397,11 @@ const ReduceLoops *reduce_loops(DType type)
     {                                                                                                                  \
         T best = x[0];                                                                                                 \
         if (step == STEP_MAX) {                                                                                        \
-            for (int64_t i = 1; i < n; i++)                                                                            \
+            for (int64_t i = 0; i < n; i++)                                                                            \
                 best = x[i] > best ? x[i] : best;                                                                      \
             *acc = best > *acc ? best : *acc;                                                                          \
         } else {                                                                                                       \
-            for (int64_t i = 1; i < n; i++)                                                                            \
+            for (int64_t i = 0; i < n; i++)                                                                            \
                 best = x[i] < best ? x[i] : best;                                                                      \
             *acc = best < *acc ? best : *acc;                                                                          \
         }                                                                                                              \
