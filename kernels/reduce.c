@@ -208,18 +208,38 @@ static void store(const Reduction *r, const ReduceState *s, char *const *out, co
         convert_row(&r->store[1], out[1], stride[1], positions ? (const char *)s->at : (const char *)s->center, 8, m);
 }
 
+// Rows one after the other; their results are stored some at a time.
+static void rows(const Reduction *r, char **data, const int64_t *stride, int64_t n)
+{
+    ReduceState one, all;
+    for (int64_t at = 0; at < n; at += REDUCE_COLUMNS) {
+        int64_t m = n - at < REDUCE_COLUMNS ? n - at : REDUCE_COLUMNS;
+        for (int64_t j = 0; j < m; j++) {
+            results(r, &one, data[0] + (at + j) * stride[0], 1, 0, false);
+            all.value.i[j] = one.value.i[0]; // or the double's bits
+            all.at[j] = one.at[0];
+            all.center[j] = one.center[0];
+        }
+        char *out[2] = {data[1] + at * stride[1], data[2] + at * stride[2]};
+        store(r, &all, out, stride + 1, m);
+    }
+}
+
 // One run of the innermost kept dimension: n results.
 static void kept_row(void *ctx, char **data, const int64_t *stride, int64_t n)
 {
     const Reduction *r = ctx;
-    ReduceState s;
     // Columns when the kept elements are closer together than the reduced ones, or those few.
     bool columns = (n > 1 && (r->reduced.size[0] == 1 || llabs(stride[0]) < llabs(r->reduced.stride[0][0]))) || r->short_rows;
-    int64_t step = columns ? REDUCE_COLUMNS : 1;
-    for (int64_t at = 0; at < n; at += step) {
-        int64_t m = n - at < step ? n - at : step;
+    if (!columns) {
+        rows(r, data, stride, n);
+        return;
+    }
+    ReduceState s;
+    for (int64_t at = 0; at < n; at += REDUCE_COLUMNS) {
+        int64_t m = n - at < REDUCE_COLUMNS ? n - at : REDUCE_COLUMNS;
         char *out[2] = {data[1] + at * stride[1], data[2] + at * stride[2]};
-        results(r, &s, data[0] + at * stride[0], m, stride[0], columns);
+        results(r, &s, data[0] + at * stride[0], m, stride[0], true);
         store(r, &s, out, stride + 1, m);
     }
 }
