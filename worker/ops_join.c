@@ -384,7 +384,7 @@ OP_FN(op_repeat_interleave)
     } else {
         TRY(wrap_dim(args[2].as.i, self->view.ndim, &dim));
     }
-    bool one_count = args[1].tag == TAG_TENSOR && tensor_numel(args[1].as.tensor) == 1;
+    bool one_count = args[1].tag == TAG_TENSOR && tensor_numel(args[1].as.tensor) == 1 && dtype_is_integral(tensor_dtype(args[1].as.tensor));
     IValue count = args[1];
     if (one_count)
         status = tensor_item(lane, args[1].as.tensor, &count);

@@ -133,6 +133,7 @@ Status value_future_take(IValue result, IValue *out)
         return ST_MEMORY;
     }
     o->value = result;
+    o->failed = false;
     *out = (IValue){.tag = TAG_FUTURE, .as.future = o};
     return ST_OK;
 }
