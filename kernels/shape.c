@@ -34,8 +34,23 @@ static Text list(const int64_t *v, int n, const char *open, const char *between,
 }
 static Text sizes(const View *v) { return list(v->size, v->ndim, "[", ", ", "]"); }
 
+// Products of two such numbers do not overflow.
+static Status check_magnitudes(const char *what, const int64_t *v, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (v[i] > INT32_MAX)
+            return status_fail(ST_RAISED, "a %s of %lld is too large (limit %d)", what, (long long)v[i], INT32_MAX);
+    return ST_OK;
+}
+
 static Status conv_check_params(const ConvParams *p, int spatial)
 {
+    TRY(check_magnitudes("stride", p->stride, spatial));
+    TRY(check_magnitudes("padding", p->padding, spatial));
+    TRY(check_magnitudes("padding", p->padding_end, spatial));
+    TRY(check_magnitudes("dilation", p->dilation, spatial));
+    TRY(check_magnitudes("output_padding", p->output_padding, spatial));
+    TRY(check_magnitudes("number of groups", &p->groups, 1));
     for (int i = 0; i < spatial; i++) {
         if (p->padding[i] < 0 || p->padding_end[i] < 0)
             return status_fail(ST_RAISED, "negative padding is not supported");
@@ -100,6 +115,7 @@ Status conv_shape(const ConvParams *p, const View *in, int n_in, int64_t size[VI
         return status_fail(ST_RAISED, "convolution: weight should have 3, 4 or 5 dimensions, but has %d", w->ndim);
     TRY(conv_check_params(p, spatial));
     TRY(conv_check_channels(p, x, w, bias));
+    TRY(check_magnitudes("size", x->size + 2, spatial));
     if (x->dtype != w->dtype)
         return status_fail(ST_RAISED, "expected scalar type %s but found %s", dtype_torch_name((DType)x->dtype), dtype_torch_name((DType)w->dtype));
     if (bias && bias->dtype != x->dtype)
@@ -145,6 +161,10 @@ Status pool_shape(const PoolParams *p, const View *in, int64_t size[VIEW_MAX_DIM
     if (spatial < 1 || spatial > SPATIAL_MAX)
         return status_fail(ST_RAISED, "non-empty 3D or 4D (batch mode) tensor expected for input");
     bool empty = false;
+    TRY(check_magnitudes("size", in->size + 2, spatial));
+    TRY(check_magnitudes("kernel size", p->kernel, spatial));
+    TRY(check_magnitudes("stride", p->stride, spatial));
+    TRY(check_magnitudes("dilation", p->dilation, spatial));
     size[0] = in->size[0];
     size[1] = in->size[1];
     for (int i = 0; i < spatial; i++) {

@@ -268,6 +268,8 @@ static void test_messages(void **state)
                   "Given transposed=1, weight of size [4, 3, 3, 3], expected input[1, 5, 8, 8] to have 4 channels, but got 5 channels instead");
     p = params(0, 0, 1, 1);
     expect_raised(&p, operand_f32(DIMS(1, 3, 8, 8), 1), operand_f32(DIMS(6, 3, 3, 3), 2), no, "non-positive stride is not supported");
+    p = params(1, 0, INT64_MAX / 2, 1);
+    expect_raised(&p, operand_f32(DIMS(1, 3, 8, 8), 1), operand_f32(DIMS(6, 3, 3, 3), 2), no, "a dilation of 4611686018427387903 is too large (limit 2147483647)");
 }
 
 static void test_empty_batch(void **state)
