@@ -89,3 +89,14 @@ bool view_same_signature(const View *a, const View *b)
             return false;
     return !a->constant || a->data == b->data;
 }
+
+void view_set_channels_last(View *v)
+{
+    v->stride[1] = 1;
+    int64_t stride = v->size[1];
+    for (int i = v->ndim - 1; i >= 2; i--) {
+        v->stride[i] = stride;
+        stride *= v->size[i];
+    }
+    v->stride[0] = stride;
+}

@@ -38,6 +38,7 @@ void view_set_contiguous(View *v, int ndim, const int64_t *size);
 // As torch's is_contiguous: size-1 dimensions do not count, empty is contiguous. False for private layouts.
 bool view_is_contiguous(const View *v);
 bool view_is_channels_last(const View *v); // strides in N, H, W, C order (4-d) or N, D, H, W, C (5-d), STRIDED only
+void view_set_channels_last(View *v); // the strides of that order
 bool view_same_shape(const View *a, const View *b);
 // Bytes of the buffer behind a private layout, or of the elements spanned from data (STRIDED).
 size_t view_bytes(const View *v);

@@ -1,5 +1,6 @@
 // Operator bindings: pooling.
 // Rows are found by name in worker/op.c.
+#include "worker/op_util.h"
 #include "worker/ops_heavy.h"
 
 #include <string.h>
@@ -18,11 +19,35 @@ static Status pool_ints(IValue v, int spatial, const char *name, int64_t *out, c
     return ST_OK;
 }
 
+// As PyTorch: what is made of images in channels-last order is in that order.
+static Status keep_order(Lane *lane, const Tensor *x, Tensor **out, int n_out)
+{
+    const View *v = &x->view;
+    if (v->ndim != 4 || v->layout != LAYOUT_STRIDED || view_is_contiguous(v) || !view_is_channels_last(v))
+        return ST_OK;
+    Status s = ST_OK;
+    for (int i = 0; i < n_out && s == ST_OK; i++) {
+        Tensor *ordered;
+        if (out[i]->view.layout != LAYOUT_STRIDED || out[i]->view.stride[1] == 1)
+            continue;
+        s = tensor_copy_as(lane, out[i], tensor_dtype(out[i]), FORMAT_CHANNELS_LAST, &ordered);
+        if (s == ST_OK) {
+            tensor_release(out[i]);
+            out[i] = ordered;
+        }
+    }
+    for (int i = 0; i < n_out && s != ST_OK; i++)
+        tensor_release(out[i]);
+    return s;
+}
+
 // Runs `op` on x with its batch dimension, which the program may leave out.
 static Status with_batch(Lane *lane, Site *site, const KernelOp *op, const void *params, size_t params_size, int spatial, Tensor *x, Tensor **out, int n_out)
 {
-    if (x->view.ndim == spatial + 2)
-        return kernel_call(lane, site, op, params, params_size, &x, 1, out, n_out);
+    if (x->view.ndim == spatial + 2) {
+        TRY(kernel_call(lane, site, op, params, params_size, &x, 1, out, n_out));
+        return keep_order(lane, x, out, n_out);
+    }
     Tensor *batch, *y[2];
     TRY(tensor_add_dim(lane, x, 0, &batch));
     Status s = kernel_call(lane, site, op, params, params_size, &batch, 1, y, n_out);

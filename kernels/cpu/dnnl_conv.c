@@ -157,18 +157,6 @@ static void plan_scratch(Kernel *k, ConvState *s)
     k->scratch_bytes = at + scratch_align(lib);
 }
 
-// As PyTorch: channels-last strides in, channels-last strides out.
-static void channels_last_strides(View *out)
-{
-    out->stride[1] = 1;
-    int64_t stride = out->size[1];
-    for (int i = out->ndim - 1; i >= 2; i--) {
-        out->stride[i] = stride;
-        stride *= out->size[i];
-    }
-    out->stride[0] = stride;
-}
-
 static Status prepare_all(Kernel *k, ConvState *s, const KernelContext *ctx, const ConvParams *p, const View *in, View *out, ConvMds *m, Pd *pd)
 {
     const View *x = &in[0], *w = &in[1];
@@ -197,8 +185,8 @@ static Status prepare_all(Kernel *k, ConvState *s, const KernelContext *ctx, con
         if (!s->add.needed && !s->separate)
             k->in_place = 3;
     }
-    if (keep && dst_layout == LAYOUT_CHANNELS_LAST)
-        channels_last_strides(out);
+    if (keep && dst_layout == LAYOUT_CHANNELS_LAST) // as PyTorch: channels-last strides in, channels-last strides out
+        view_set_channels_last(out);
     else
         out->layout = (uint8_t)dst_layout;
     return ST_OK;

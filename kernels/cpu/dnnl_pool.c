@@ -81,6 +81,10 @@ static Status pool_try(Kernel *k, PoolState *s, const PoolParams *p, const View 
         st = pd_is_reference(pd) ? ST_DECLINED : output_layout(pd, &k->outputs[0]);
     if (st == ST_OK)
         st = pool_args(s, pd);
+    if (st == ST_OK && in->layout == LAYOUT_STRIDED && view_is_channels_last(in) && !view_is_contiguous(in) && k->outputs[0].layout == LAYOUT_CHANNELS_LAST) {
+        k->outputs[0].layout = LAYOUT_STRIDED; // as PyTorch: channels-last strides in, channels-last strides out
+        view_set_channels_last(&k->outputs[0]);
+    }
     pd_free(pd);
     md_free(&user);
     md_free(&src);
