@@ -268,11 +268,19 @@ Status instance_call(Instance *i, const IValue *args, int n, IValue *result)
             break;
     if (status == ST_OK)
         status = run_method(i, all, count, result);
+    bool kept = false; // may the caller reach an object that was made here?
+    if (i->lane->objects) {
+        kept = i->model->options.optimize.stateful || (status == ST_OK && value_has_object(*result));
+        for (uint32_t k = 1; k < made && !kept; k++)
+            kept = value_has_object(all[k]);
+    }
     for (uint32_t k = 0; k < made; k++)
         value_release(all[k]);
     if (all != few)
         free(all);
     settle(i);
+    if (i->lane->objects) // objects that hold each other
+        objects_forget(&i->lane->objects, !kept);
     return status;
 }
 

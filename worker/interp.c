@@ -724,9 +724,10 @@ static Status run(Machine *m, Activation *f, IValue *results)
         case INSN_MODULE_INDEX: status = run_data(m, f, insn, o, n); break;
         case INSN_CREATE_OBJECT: {
             Object *object = object_new(n->outputs[0]->type->cls);
-            if (object)
+            if (object) {
+                object_list(object, &m->lane->objects);
                 operand_give(f, o[0], value_object_take(object));
-            else
+            } else
                 status = ST_MEMORY;
             break;
         }

@@ -32,6 +32,7 @@ typedef struct Lane {
     struct Allocator *allocator;  // worker/allocator.h
     KernelContext kernels;
     TypeTable *types;             // shared, read-only at run time
+    Object *objects;              // made in this call
     Storage *dirty;               // shared storages copied in this call; each entry holds a reference
     const IValue *args;           // of the operator that runs now, for kernel_call to find the dying ones
     Generator *generator;

@@ -36,6 +36,17 @@ Status value_enter(void)
 
 void value_leave(void) { depth--; }
 
+static void unlist(Object *o)
+{
+    if (!o->link)
+        return;
+    *o->link = o->next;
+    if (o->next)
+        o->next->link = o->link;
+    o->next = NULL;
+    o->link = NULL;
+}
+
 static void free_now(IValue v)
 {
     switch ((ValueTag)v.tag) {
@@ -45,7 +56,10 @@ static void free_now(IValue v)
         free(v.as.list->items);
         break;
     case TAG_TUPLE: release_all(v.as.tuple->items, v.as.tuple->len); break;
-    case TAG_OBJECT: release_all(v.as.object->slots, v.as.object->len); break;
+    case TAG_OBJECT:
+        unlist(v.as.object);
+        release_all(v.as.object->slots, v.as.object->len);
+        break;
     case TAG_DICT: dict_free(v.as.dict); return;
     case TAG_ENUM: value_release(v.as.enumeration->value); break;
     case TAG_FUTURE: value_release(v.as.future->value); break;
@@ -227,11 +241,78 @@ Object *object_new(ClassDef *cls)
     if (!o)
         return NULL;
     o->persistent = false;
+    o->next = NULL;
+    o->link = NULL;
     o->cls = cls;
     o->len = len;
     for (uint32_t i = 0; i < len; i++)
         o->slots[i] = (IValue){.tag = TAG_UNINITIALIZED};
     return o;
+}
+
+void object_list(Object *o, Object **list)
+{
+    o->next = *list;
+    o->link = list;
+    if (o->next)
+        o->next->link = &o->next;
+    *list = o;
+}
+
+void objects_forget(Object **list, bool garbage)
+{
+    if (!garbage) {
+        while (*list)
+            unlist(*list);
+        return;
+    }
+    for (Object *o = *list; o; o = o->next)
+        o->head.refs++;
+    for (Object *o = *list; o; o = o->next)
+        for (uint32_t i = 0; i < o->len; i++) {
+            IValue held = o->slots[i];
+            o->slots[i] = value_none();
+            value_release(held);
+        }
+    while (*list) {
+        Object *o = *list;
+        unlist(o);
+        value_release((IValue){.tag = TAG_OBJECT, .as.object = o});
+    }
+}
+
+static bool any_has_object(const IValue *items, uint32_t count)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < count && !found; i++)
+        found = value_has_object(items[i]);
+    return found;
+}
+
+bool value_has_object(IValue v)
+{
+    if (v.tag < TAG_FIRST_COUNTED || v.tag == TAG_TENSOR || v.tag == TAG_STR)
+        return false;
+    if (value_enter() != ST_OK) {
+        status_clear();
+        return true;
+    }
+    bool found = false;
+    switch ((ValueTag)v.tag) {
+    case TAG_OBJECT: found = true; break;
+    case TAG_LIST: found = any_has_object(v.as.list->items, v.as.list->len); break;
+    case TAG_TUPLE: found = any_has_object(v.as.tuple->items, v.as.tuple->len); break;
+    case TAG_FUTURE: found = value_has_object(v.as.future->value); break;
+    case TAG_DICT: {
+        IValue pair[2];
+        for (uint32_t at = 0; !found && dict_next(v.as.dict, &at, &pair[0], &pair[1]);)
+            found = any_has_object(pair, 2);
+        break;
+    }
+    default: break;
+    }
+    value_leave();
+    return found;
 }
 
 static bool items_equal(const IValue *a, uint32_t na, const IValue *b, uint32_t nb)

@@ -116,7 +116,14 @@ struct TupleObj { Counted head; uint32_t len; const Type *type; IValue items[]; 
 struct ComplexObj { Counted head; double re, im; };
 struct EnumObj { Counted head; const ClassDef *cls; Str name; IValue value; };
 struct FutureObj { Counted head; bool failed; /* value is the message of what was raised */ IValue value; };
-struct Object { Counted head; bool persistent; /* of the module: what a call assigns is undone */ ClassDef *cls; uint32_t len; IValue slots[]; };
+struct Object {
+    Counted head;
+    bool persistent; // of the module: what a call assigns is undone
+    uint32_t len;
+    ClassDef *cls;
+    Object *next, **link; // in the list of what this call made (object_list); link: what points here, NULL when in none
+    IValue slots[];
+};
 
 static inline IValue value_none(void) { return (IValue){.tag = TAG_NONE}; }
 static inline IValue value_bool(bool b) { return (IValue){.tag = TAG_BOOL, .as.b = b}; }
@@ -151,6 +158,12 @@ Status list_push_take(ListObj *l, IValue v); // releases v on failure
 Status list_of_ints(const int64_t *v, int n, IValue *out);
 TupleObj *tuple_new(uint32_t len, const Type *type); // items are None
 Object *object_new(ClassDef *cls);                  // slots are uninitialised
+// Puts a new object in front of a list. Objects that are freed leave it by themselves.
+void object_list(Object *o, Object **list);
+// Empties the list. `garbage`: nobody but those on it can reach them, so objects that hold each other are freed.
+void objects_forget(Object **list, bool garbage);
+// Does the value hold an object? (True for one that is nested too deeply to tell.)
+bool value_has_object(IValue v);
 Status value_enum(const ClassDef *cls, Str name, IValue value, IValue *out); // borrows the name, retains the value
 Status value_future_take(IValue result, IValue *out); // one that is complete
 Status future_result(IValue future, IValue *out);      // waits: the result, or raises what was raised

@@ -108,6 +108,39 @@ static void test_dict_keys_by_value(void **state)
     value_release(b);
 }
 
+// Objects that hold each other, and one that is still used.
+static void test_objects_that_hold_each_other(void **state)
+{
+    (void)state;
+    ClassDef cls = {.attr_count = 1};
+    Object *list = NULL, *a = object_new(&cls), *b = object_new(&cls), *used = object_new(&cls), *gone = object_new(&cls);
+    object_list(gone, &list);
+    object_list(a, &list);
+    object_list(b, &list);
+    object_list(used, &list);
+    value_release(value_object_take(gone)); // leaves the list
+    IValue s = str("held");
+    a->slots[0] = value_object_take(b);
+    b->slots[0] = value_object_take(a);
+    used->slots[0] = value_retain(s);
+    assert_true(value_has_object(value_object_take(used)));
+    assert_false(value_has_object(s));
+    ListObj *l = list_new(NULL, 0);
+    assert_int_equal(list_push_take(l, value_int(1)), ST_OK);
+    assert_false(value_has_object(value_list_take(l)));
+    assert_int_equal(list_push_take(l, value_object_take(used)), ST_OK);
+    assert_true(value_has_object(value_list_take(l)));
+    objects_forget(&list, true);
+    assert_null(list);
+    assert_true(value_unique(s)); // what was on the list holds nothing any more
+    assert_int_equal(used->head.refs, 1);
+    object_list(used, &list);
+    objects_forget(&list, false);
+    assert_null(list);
+    value_release(value_list_take(l));
+    value_release(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -115,6 +148,7 @@ int main(void)
         cmocka_unit_test(test_equality),
         cmocka_unit_test(test_dict_keeps_order_and_finds),
         cmocka_unit_test(test_dict_keys_by_value),
+        cmocka_unit_test(test_objects_that_hold_each_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
