@@ -57,6 +57,7 @@ WIDER = {torch.float16: torch.float64, torch.bfloat16: torch.float64, torch.floa
 # PyTorch's own errors in double precision, absolute (both 1.13 and 2.14; measured for |x| < 10 against 40 digits; at most 2e-8
 # up to 5). Results that are exact differ from it by as much.
 OWN_ERROR = {"special.bessel_j0": 4e-7, "special.bessel_j1": 5e-7, "special.bessel_y0": 3e-7, "special.bessel_y1": 9e-7}
+PATIENCE = 1200  # seconds for the next of the operators that run side by side
 # What 1.13 refuses and 2.14 does.
 LATER = re.compile(r"(gather|scatter)\(\): Expected dtype int64 for index")
 # Types in which 1.13 computes otherwise than 2.14, which tsbatch follows: differences count as "changed". Run with 2.14,
@@ -272,6 +273,8 @@ def write_methods(op, dtype, sample, index):
                 # which of equal elements comes first is nobody's promise
                 # and equal coordinates have no gradient
                 for how in ("transposed", "strided") if op.name in TIES | REGULAR or op.name == "gradient" else ("transposed", "strided", "expanded"):
+                    if OLD and op.name == "nn.functional.embedding_bag" and sample.kwargs.get("mode") == "max" and how == "strided":
+                        continue  # 1.13 damages its heap
                     yield [Method(f"{index} {how}", f"r = {text}", [relaid(t, how) for t in tensors]) for text, tensors in ways]
             yield [Method(f"{index} alias", f"r = {text}\n    {write}", tensors)
                    for text, tensors in ways for write in ("r.zero_()", "[t.zero_() for t in r]", "r[0].zero_()")]
@@ -672,6 +675,21 @@ def chosen(op_db, options):
         yield i
 
 
+def answers(pool, labels, jobs):
+    """What comes of each operator. One whose process ended, which only PyTorch can make it do here, never gives an answer."""
+    results = pool.imap_unordered(work, jobs)
+    left = collections.Counter(labels)
+    for _ in labels:
+        try:
+            answer = results.next(timeout=PATIENCE)
+        except multiprocessing.TimeoutError:
+            for label in left:
+                yield label, collections.Counter(harness=left[label]), [("", "harness", "", "", f"no answer within {PATIENCE} s: has PyTorch ended its process?")]
+            return
+        left -= collections.Counter([answer[0]])
+        yield answer
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("runner")
@@ -688,7 +706,7 @@ def main():
     jobs = [(i, options) for i in chosen(op_db, options)]
     scores, totals, unknown = {}, collections.Counter(), 0
     with multiprocessing.Pool(options.jobs, maxtasksperchild=20) as pool:
-        for label, counts, wrong in pool.imap_unordered(work, jobs):
+        for label, counts, wrong in answers(pool, [label_of(op_db[i]) for i, _ in jobs], jobs):
             said = verdict(counts)
             totals[said] += 1
             unknown += said == "wrong" and (label not in KNOWN or counts["crashed"] > 0)

@@ -3,6 +3,7 @@ import os
 import select
 import struct
 import subprocess
+import tempfile
 
 import torch
 
@@ -104,27 +105,34 @@ class Runner:
         self.program, self.seconds, self.options, self.process = program, seconds, options, None
 
     def _start(self):
+        self.said = tempfile.TemporaryFile()  # a pipe that nobody reads fills up
         environment = dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
-        self.process = subprocess.Popen([self.program, *self.options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
+        self.process = subprocess.Popen([self.program, *self.options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.said, env=environment)
+
+    def _ended(self):
+        """What it said, and its exit code."""
+        code, self.process = self.process.returncode, None
+        self.said.seek(0)
+        text = self.said.read().decode("utf-8", "replace")
+        self.said.close()
+        return code, f"the runner ended with {code}: " + (text if len(text) < 6000 else text[:3000] + " … " + text[-3000:])
 
     def _kill(self):
-        """What it said, and its exit code."""
         self.process.kill()
-        _, said = self.process.communicate()
-        code, self.process = self.process.returncode, None
-        return f"the runner ended with {code}: " + said.decode("utf-8", "replace")[-3000:]
+        self.process.communicate()
+        return self._ended()[1]
 
     def close(self):
         """Lets it end by itself: leaks, which a sanitizer reports then, are an error."""
         if not self.process:
             return
         try:
-            _, said = self.process.communicate(timeout=self.seconds)
+            self.process.communicate(timeout=self.seconds)
         except subprocess.TimeoutExpired:
             raise RuntimeError("the end of its input does not end the runner; " + self._kill())
-        code, self.process = self.process.returncode, None
+        code, text = self._ended()
         if code:
-            raise RuntimeError(f"the runner ended with {code}: " + said.decode("utf-8", "replace")[:6000])
+            raise RuntimeError(text)
 
     def _read(self, n):
         parts, fd = [], self.process.stdout.fileno()
