@@ -78,4 +78,16 @@ static inline void *tensor_at(const Tensor *t, int64_t i)
     return (char *)t->view.data + i * (int64_t)dtype_size((DType)t->view.dtype);
 }
 
+// Result of an operator that has made one tensor.
+static inline Status give_tensor(Status status, Tensor *t, IValue *rets)
+{
+    if (status != ST_OK) {
+        if (t)
+            tensor_release(t);
+        return status;
+    }
+    rets[0] = value_tensor_take(t);
+    return ST_OK;
+}
+
 #endif

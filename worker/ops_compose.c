@@ -380,13 +380,7 @@ OP_FN(op_block_diag)
         column += block[1];
     }
     free(items);
-    if (status != ST_OK) {
-        if (out)
-            tensor_release(out);
-        return status;
-    }
-    rets[0] = value_tensor_take(out);
-    return ST_OK;
+    return give_tensor(status, out, rets);
 }
 
 // A square matrix (one per row of the input for diag_embed) with the elements on diagonal `offset` between dimensions dim1 and

@@ -84,16 +84,4 @@ typedef struct ScatterRow {
 Status index_as_int64(Lane *lane, Tensor *t, const char *what, Tensor **out);
 // A contiguous copy with its own memory.
 Status tensor_clone(Lane *lane, Tensor *t, Tensor **out);
-// Result of an operator that has made one tensor.
-static inline Status give_tensor(Status status, Tensor *t, IValue *rets)
-{
-    if (status != ST_OK) {
-        if (t)
-            tensor_release(t);
-        return status;
-    }
-    rets[0] = value_tensor_take(t);
-    return ST_OK;
-}
-
 #endif

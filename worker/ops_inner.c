@@ -159,13 +159,7 @@ OP_FN(op_chunk_cat) // tensors, dim, num_chunks
         tensor_release(t);
     }
     free(items);
-    if (status != ST_OK) {
-        if (out)
-            tensor_release(out);
-        return status;
-    }
-    rets[0] = value_tensor_take(out);
-    return ST_OK;
+    return give_tensor(status, out, rets);
 }
 
 // ---- Positions and masks ------------------------------------------------------------------------------------------------

@@ -135,13 +135,7 @@ OP_FN(op_multinomial) // self, num_samples, replacement, generator
         free(work);
     }
     tensor_release(wide);
-    if (status != ST_OK) {
-        if (out)
-            tensor_release(out);
-        return status;
-    }
-    rets[0] = value_tensor_take(out);
-    return ST_OK;
+    return give_tensor(status, out, rets);
 }
 
 // One Poisson number: by multiplication for small rates, else Hörmann's transformed rejection (PTRS, 1993).
