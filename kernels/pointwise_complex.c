@@ -141,11 +141,13 @@
 #define SGN_LOOP(T, F, S)                                                                                              \
     ISA_INLINE void S##_scale_body(F *o, const F *x, const F *size, int64_t n)                                         \
     {                                                                                                                  \
+        F by[2 * PARTS]; /* of each part */                                                                            \
+        for (int64_t i = 0; i < n; i++)                                                                                \
+            by[2 * i] = by[2 * i + 1] = size[i];                                                                       \
         ISA_INDEPENDENT                                                                                                \
-        for (int64_t i = 0; i < n; i++) {                                                                              \
-            F by = size[i], re = x[2 * i] / by, im = x[2 * i + 1] / by;                                                \
-            o[2 * i] = by == 0 ? 0 : re;                                                                               \
-            o[2 * i + 1] = by == 0 ? 0 : im;                                                                           \
+        for (int64_t i = 0; i < 2 * n; i++) {                                                                          \
+            F part = x[i] / by[i];                                                                                     \
+            o[i] = by[i] == 0 ? 0 : part;                                                                              \
         }                                                                                                              \
     }                                                                                                                  \
     ISA_VARIANTS(S##_scale, (F * o, const F *x, const F *size, int64_t n), (o, x, size, n))                            \
