@@ -86,9 +86,7 @@ static Status with_dropout(Lane *lane, Site *site, const IValue *args, int n_ret
     IValue made[2];
     TRY(sequence_begin(&q, lane, site));
     sequence_step(&q, "aten::_scaled_dot_product_attention_math", 9, args, 2, made);
-    for (int i = 0; i < n_rets && q.status == ST_OK; i++)
-        rets[i] = value_retain(made[i]);
-    return sequence_end(&q);
+    return sequence_give_all(&q, n_rets, made, rets);
 }
 
 // (query, key, value, attn_mask, dropout_p, is_causal, *, scale, enable_gqa)

@@ -278,11 +278,7 @@ OP_FN(op_lstm_cell)
     IValue in = STEP(q, "aten::sigmoid", gate(q, all, 0, 4)), forget = STEP(q, "aten::sigmoid", gate(q, all, 1, 4));
     IValue made = STEP(q, "aten::tanh", gate(q, all, 2, 4)), out = STEP(q, "aten::sigmoid", gate(q, all, 3, 4));
     IValue c = ADD(MUL(forget, hx->items[1]), MUL(in, made)), h = MUL(out, STEP(q, "aten::tanh", c));
-    if (q->status == ST_OK) {
-        rets[0] = value_retain(h);
-        rets[1] = value_retain(c);
-    }
-    return sequence_end(q);
+    return SEQUENCE_GIVE(q, rets, h, c);
 }
 
 OP_FN(op_gru_cell)

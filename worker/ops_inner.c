@@ -277,9 +277,7 @@ OP_FN(op_transform_bias) // qkv, qkv_bias, num_heads
     IValue part[3];
     for (int i = 0; i < 3; i++)
         part[i] = STEP(q, "aten::select.int", x, INT(0), INT(i));
-    for (int i = 0; i < 3 && q->status == ST_OK; i++)
-        rets[i] = value_retain(part[i]);
-    return sequence_end(q);
+    return sequence_give_all(q, 3, part, rets);
 }
 
 // 1 where PyTorch's CPU takes its flash attention, 0 for plain steps.
@@ -401,13 +399,7 @@ OP_FN(op_batch_norm_index)
         sequence_step(q, "aten::native_batch_norm", 8, args, 3, made);
     }
     IValue reserve = STEP(q, "aten::new_empty", args[0], sequence_ints(q, 1, (int64_t[]){0}), INT(DT_U8), NONE, NONE, NONE);
-    for (int i = 0; i < 3 && q->status == ST_OK; i++)
-        rets[i] = value_retain(made[i]);
-    if (q->status == ST_OK) {
-        rets[3] = value_retain(reserve);
-        rets[4] = value_int(0);
-    }
-    return sequence_end(q);
+    return SEQUENCE_GIVE(q, rets, made[0], made[1], made[2], reserve, INT(0));
 }
 
 // Running extremes into tensors that are there: self, values, indices, dim. `data`: the operator.

@@ -119,11 +119,7 @@ OP_FN(op_attention_math)
         return status_fail(ST_UNSUPPORTED, "_scaled_dot_product_attention_math with a mask for dropout is not supported");
     TRY(sequence_begin(&q, lane, site));
     attend(&q, &a, &out, &weights, &scores);
-    if (q.status == ST_OK) {
-        rets[0] = value_retain(out);
-        rets[1] = value_retain(weights);
-    }
-    return sequence_end(&q);
+    return SEQUENCE_GIVE(&q, rets, out, weights);
 }
 
 // (query, key, value, dropout_p, is_causal, *, attn_mask, scale) -> (result, log-sum-exp of the scores [B, H, L])
@@ -142,11 +138,7 @@ OP_FN(op_attention_flash)
         sums = STEP(&q, "aten::logsumexp", attention_scores(&q, &a), sequence_ints(&q, 1, &last), BOOL(false));
     else // costs as much as attention itself
         sums = STEP(&q, "aten::zeros", sequence_ints(&q, 1, &none), INT(DT_F32), NONE, NONE, NONE);
-    if (q.status == ST_OK) {
-        rets[0] = value_retain(out);
-        rets[1] = value_retain(sums);
-    }
-    return sequence_end(&q);
+    return SEQUENCE_GIVE(&q, rets, out, sums);
 }
 
 // (self, dim, dtype): rows that are -inf throughout give 0
@@ -190,11 +182,7 @@ OP_FN(op_weight_norm_interface)
     TRY(sequence_begin(&q, lane, site));
     IValue norms = norm_except(&q, args[0], INT(2), args[2].as.i);
     IValue w = STEP(&q, "aten::mul.Tensor", args[0], STEP(&q, "aten::div.Tensor", args[1], norms));
-    if (q.status == ST_OK) {
-        rets[0] = value_retain(w);
-        rets[1] = value_retain(norms);
-    }
-    return sequence_end(&q);
+    return SEQUENCE_GIVE(&q, rets, w, norms);
 }
 
 // (self) -> (log(sigmoid(x)), exp(-|x|))
@@ -204,11 +192,7 @@ OP_FN(op_log_sigmoid_forward)
     TRY(sequence_begin(&q, lane, site));
     IValue y = STEP(&q, "aten::log_sigmoid", args[0]);
     IValue buffer = STEP(&q, "aten::exp", STEP(&q, "aten::neg", STEP(&q, "aten::abs", args[0])));
-    if (q.status == ST_OK) {
-        rets[0] = value_retain(y);
-        rets[1] = value_retain(buffer);
-    }
-    return sequence_end(&q);
+    return SEQUENCE_GIVE(&q, rets, y, buffer);
 }
 
 OP_FN(op_add_relu)

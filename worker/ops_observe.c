@@ -132,9 +132,7 @@ static Status moving_average(Lane *lane, Site *site, const IValue *args, IValue 
         sequence_step(q, "aten::fake_quantize_per_tensor_affine_cachemask", 5,
                       (IValue[]){args[SELF], value_float((double)(float)scale), INT(zero_point), args[QUANT_MIN], args[QUANT_MAX]}, 2, out);
     }
-    for (int i = 0; i < 2 && q->status == ST_OK; i++)
-        made[i] = value_retain(out[i]);
-    return sequence_end(q);
+    return sequence_give_all(q, 2, out, made);
 }
 
 OP_FN(op_observe_helper) { return moving_average(lane, site, args, rets); }

@@ -413,11 +413,7 @@ OP_FN(op_polar) // A = U H: the unitary and the positive part
     if (dtype_is_complex(tensor_dtype(a)))
         v = STEP(&q, "aten::conj_physical", v);
     IValue h = STEP(&q, "aten::matmul", v, scaled);
-    if (q.status == ST_OK) {
-        rets[0] = value_retain(u);
-        rets[1] = value_retain(h);
-    }
-    return sequence_end(&q);
+    return SEQUENCE_GIVE(&q, rets, u, h);
 }
 
 OP_FN(op_matrix_sqrth) // the square root of a positive matrix

@@ -180,11 +180,7 @@ OP_FN(op_mode) // self, dim, keepdim
             r = STEP(q, "aten::squeeze.dim", r, INT(dim));
         sorted[i] = STEP(q, "aten::contiguous", r, INT(FORMAT_CONTIGUOUS));
     }
-    if (q->status == ST_OK) {
-        rets[0] = value_retain(sorted[0]);
-        rets[1] = value_retain(sorted[1]);
-    }
-    return sequence_end(q);
+    return SEQUENCE_GIVE(q, rets, sorted[0], sorted[1]);
 }
 
 #define ROW(name, fn) {"aten::" name, fn, 0, NULL, sequence_free}

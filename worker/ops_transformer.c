@@ -142,11 +142,7 @@ static Status op_multi_head_attention(Lane *lane, Site *site, const IValue *args
         .mask = args[9], .need_weights = args[10].as.b, .average = args[11].as.b, .mask_type = args[12],
     };
     IValue weights, result = attend(&q, &a, &weights);
-    if (q.status == ST_OK) {
-        rets[0] = value_retain(result);
-        rets[1] = value_retain(weights);
-    }
-    return sequence_end(&q);
+    return SEQUENCE_GIVE(&q, rets, result, weights);
 }
 
 // Attention of PyTorch 1.13's decoders: the keys and values of earlier steps come in, those of all steps go out.
@@ -176,13 +172,7 @@ static Status op_decoder_attention(Lane *lane, Site *site, const IValue *args, I
     };
     IValue kept[2], result, weights;
     attend_on(&q, &a, args[9], args[10], args[11], kept, &result, &weights);
-    if (q.status == ST_OK) {
-        rets[0] = value_retain(result);
-        rets[1] = value_retain(weights);
-        rets[2] = value_retain(kept[0]);
-        rets[3] = value_retain(kept[1]);
-    }
-    return sequence_end(&q);
+    return SEQUENCE_GIVE(&q, rets, result, weights, kept[0], kept[1]);
 }
 
 // ---- layers
@@ -260,12 +250,7 @@ static Status op_decoder_layer(Lane *lane, Site *site, const IValue *args, IValu
     IValue kept[2], attended, weights;
     attend_on(&q, &a, args[18], args[19], args[20], kept, &attended, &weights);
     IValue x = finish_layer(&q, &l, attended);
-    if (q.status == ST_OK) {
-        rets[0] = value_retain(x);
-        rets[1] = value_retain(kept[0]);
-        rets[2] = value_retain(kept[1]);
-    }
-    return sequence_end(&q);
+    return SEQUENCE_GIVE(&q, rets, x, kept[0], kept[1]);
 }
 
 // Are the true values of every row of mask [N, L] at its front? (t, mask) -> bool

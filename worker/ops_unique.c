@@ -130,12 +130,7 @@ static Status unique_slices(Lane *lane, Site *site, const IValue *args, int dim_
     } else {
         out = STEP(q, "aten::reshape", args[0], sequence_ints(q, 1, (int64_t[]){1}));
     }
-    if (q->status == ST_OK) { // asked for or not
-        rets[0] = value_retain(out);
-        rets[1] = value_retain(groups);
-        rets[2] = value_retain(counts);
-    }
-    return sequence_end(q);
+    return SEQUENCE_GIVE(q, rets, out, groups, counts); // asked for or not
 }
 
 OP_FN(op_unique_dim) { return unique_slices(lane, site, args, 1, true, rets); }
@@ -156,9 +151,7 @@ OP_FN(op_unique_pair) // _unique: self, sorted, return_inverse
     TRY(sequence_begin(q, lane, site));
     IValue made[3];
     sequence_step(q, "aten::_unique2", STEP_ARGS(args[0], args[1], args[2], value_bool(false)), 3, made);
-    for (int i = 0; i < 2 && q->status == ST_OK; i++)
-        rets[i] = value_retain(made[i]);
-    return sequence_end(q);
+    return sequence_give_all(q, 2, made, rets);
 }
 
 // ---- segments

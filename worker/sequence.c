@@ -31,12 +31,14 @@ Status sequence_end(Sequence *q)
     return q->status;
 }
 
-Status sequence_give(Sequence *q, IValue result, IValue *rets)
+Status sequence_give_all(Sequence *q, int n, const IValue *results, IValue *rets)
 {
-    if (q->status == ST_OK)
-        rets[0] = value_retain(result);
+    for (int i = 0; i < n && q->status == ST_OK; i++)
+        rets[i] = value_retain(results[i]);
     return sequence_end(q);
 }
+
+Status sequence_give(Sequence *q, IValue result, IValue *rets) { return sequence_give_all(q, 1, &result, rets); }
 
 IValue sequence_keep(Sequence *q, Status made, IValue value)
 {

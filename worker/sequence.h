@@ -27,6 +27,8 @@ Status sequence_end(Sequence *q);
 #define sequence_raise(q, ...) ((q)->status == ST_OK ? (void)((q)->status = op_raise(__VA_ARGS__)) : (void)0)
 // Ends it with `result` (retained) as the operator's result.
 Status sequence_give(Sequence *q, IValue result, IValue *rets);
+// The same with n results.
+Status sequence_give_all(Sequence *q, int n, const IValue *results, IValue *rets);
 void sequence_free(void *sites);
 
 // Runs one operator with n_rets results, which rets gets (the first of them is returned); None after a failure.
@@ -41,6 +43,7 @@ IValue sequence_ints(Sequence *q, int n, const int64_t *v);
 IValue sequence_text(Sequence *q, const char *text);
 
 #define STEP_ARGS(...) (int)(sizeof((IValue[]){__VA_ARGS__}) / sizeof(IValue)), (IValue[]){__VA_ARGS__}
+#define SEQUENCE_GIVE(q, rets, ...) sequence_give_all((q), STEP_ARGS(__VA_ARGS__), (rets))
 #define STEP(q, name, ...) sequence_step((q), (name), STEP_ARGS(__VA_ARGS__), 1, NULL)
 
 #endif
