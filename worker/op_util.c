@@ -258,6 +258,16 @@ Status tensor_copy_as(Lane *lane, Tensor *t, DType dtype, int64_t format, Tensor
     return ST_OK;
 }
 
+Status tensor_contiguous_as(Lane *lane, Tensor *t, DType dtype, Tensor **out)
+{
+    Tensor *converted;
+    TRY(tensor_make_plain(lane, t));
+    TRY(tensor_to_dtype(lane, t, dtype, &converted));
+    Status status = tensor_contiguous(lane, converted, out);
+    tensor_release(converted);
+    return status;
+}
+
 float round_to(DType t, float x)
 {
     return t == DT_F16 ? f16_to_float(f16_from_float(x)) : t == DT_BF16 ? bf16_to_float(bf16_from_float(x)) : x;

@@ -62,6 +62,8 @@ Status tensor_new_strided(Lane *lane, DType dtype, int ndim, const int64_t *size
 Status tensor_new_like(Lane *lane, const Tensor *like, DType dtype, int64_t format, Tensor **out);
 // A copy in another dtype and memory format (PRESERVE: the order of dimensions of `t`).
 Status tensor_copy_as(Lane *lane, Tensor *t, DType dtype, int64_t format, Tensor **out);
+// Contiguous and of that dtype: the same tensor (retained) or a copy.
+Status tensor_contiguous_as(Lane *lane, Tensor *t, DType dtype, Tensor **out);
 
 // The number of dtype float16 or bfloat16 nearest to x; x for the others.
 float round_to(DType t, float x);

@@ -53,20 +53,11 @@ static Status bag_check(BagCall *c)
     return ST_OK;
 }
 
-static Status integers(Lane *lane, Tensor *t, Tensor **out)
-{
-    Tensor *wide;
-    TRY(tensor_to_dtype(lane, t, DT_I64, &wide));
-    Status s = tensor_contiguous(lane, wide, out);
-    tensor_release(wide);
-    return s;
-}
-
 static Status bag_operands(Lane *lane, BagCall *c)
 {
     EmbeddingBag *b = &c->bag;
-    TRY(integers(lane, c->index, &c->in[0]));
-    TRY(integers(lane, c->offsets, &c->in[1]));
+    TRY(tensor_contiguous_as(lane, c->index, DT_I64, &c->in[0]));
+    TRY(tensor_contiguous_as(lane, c->offsets, DT_I64, &c->in[1]));
     if (c->weight->view.stride[1] == 1 || c->weight->view.size[1] <= 1)
         c->in[2] = tensor_retain(c->weight);
     else

@@ -13,14 +13,7 @@ Status index_as_int64(Lane *lane, Tensor *t, const char *what, Tensor **out)
     DType type = tensor_dtype(t);
     if (type != DT_I64 && type != DT_I32)
         return op_raise("%s: Expected dtype int32 or int64 for index", what);
-    TRY(tensor_make_plain(lane, t));
-    if (type == DT_I64)
-        return tensor_contiguous(lane, t, out);
-    Tensor *wide;
-    TRY(tensor_to_dtype(lane, t, DT_I64, &wide));
-    Status status = tensor_contiguous(lane, wide, out);
-    tensor_release(wide);
-    return status;
+    return tensor_contiguous_as(lane, t, DT_I64, out);
 }
 
 Status tensor_clone(Lane *lane, Tensor *t, Tensor **out)

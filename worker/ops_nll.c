@@ -15,13 +15,7 @@ enum { REDUCTION_NONE, REDUCTION_MEAN, REDUCTION_SUM };
 static Status operand(Lane *lane, IValue v, DType dtype, Tensor **out)
 {
     *out = NULL;
-    if (v.tag != TAG_TENSOR)
-        return ST_OK;
-    Tensor *converted;
-    TRY(tensor_to_dtype(lane, v.as.tensor, dtype, &converted));
-    Status s = tensor_contiguous(lane, converted, out);
-    tensor_release(converted);
-    return s;
+    return v.tag == TAG_TENSOR ? tensor_contiguous_as(lane, v.as.tensor, dtype, out) : ST_OK;
 }
 
 static void release_operands(Tensor *const *t, int n)

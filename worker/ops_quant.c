@@ -106,11 +106,8 @@ OP_FN(op_quantize_list) // tensors, scales, zero_points, dtype
 static Status choose(Lane *lane, Tensor *x, int32_t qmin, int32_t qmax, bool sparsity, bool reduce, double *scale, int32_t *zero_point)
 {
     TRY(check_float(x, "choose_qparams"));
-    Tensor *row, *f;
-    TRY(tensor_to_dtype(lane, x, DT_F32, &f));
-    Status status = tensor_contiguous(lane, f, &row);
-    tensor_release(f);
-    TRY(status);
+    Tensor *row;
+    TRY(tensor_contiguous_as(lane, x, DT_F32, &row));
     float lo = 0, hi = 0;
     if (tensor_numel(row))
         min_max_row(row->view.data, tensor_numel(row), &lo, &hi);
@@ -407,10 +404,8 @@ static Status fake(Lane *lane, Site *site, Tensor *x, Tensor *scales, Tensor *ze
         return op_raise("`quant_min` should be less than or equal to `quant_max`.");
     if (!dtype_is_floating(tensor_dtype(x)))
         return op_raise("fake_quantize: a floating point tensor was expected, got %s", dtype_torch_name(tensor_dtype(x)));
-    Tensor *f = NULL, *row = NULL, *y = NULL, *mask = NULL, *s = NULL, *z = NULL;
-    Status status = tensor_to_dtype(lane, x, DT_F32, &f);
-    if (status == ST_OK)
-        status = tensor_contiguous(lane, f, &row);
+    Tensor *row = NULL, *y = NULL, *mask = NULL, *s = NULL, *z = NULL;
+    Status status = tensor_contiguous_as(lane, x, DT_F32, &row);
     if (status == ST_OK)
         status = tensor_new(lane, DT_F32, x->view.ndim, x->view.size, &y);
     if (status == ST_OK)
@@ -449,7 +444,7 @@ static Status fake(Lane *lane, Site *site, Tensor *x, Tensor *scales, Tensor *ze
         if (site->ret_count > 1)
             rets[1] = value_tensor_take(tensor_retain(mask));
     }
-    Tensor *all[] = {f, row, y, mask, s, z};
+    Tensor *all[] = {row, y, mask, s, z};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i])
             tensor_release(all[i]);

@@ -95,13 +95,7 @@ static void bags_release(Bags *b)
 
 static Status as_row(Lane *lane, IValue v, DType dtype, Tensor **out)
 {
-    if (v.tag == TAG_NONE)
-        return ST_OK;
-    Tensor *converted;
-    TRY(tensor_to_dtype(lane, v.as.tensor, dtype, &converted));
-    Status status = tensor_contiguous(lane, converted, out);
-    tensor_release(converted);
-    return status;
+    return v.tag == TAG_NONE ? ST_OK : tensor_contiguous_as(lane, v.as.tensor, dtype, out);
 }
 
 static Status add_row(const Table *t, const Bags *b, int64_t at, uint8_t *buffer, float *y)

@@ -399,13 +399,10 @@ static Status channel_rows(Lane *lane, const IValue *args, int64_t channels, Ten
     for (int i = 0; i < 4; i++) {
         if (args[i].tag == TAG_NONE)
             continue;
-        Tensor *t = args[i].as.tensor, *f;
+        Tensor *t = args[i].as.tensor;
         if (t->view.ndim != 1 || t->view.size[0] != channels)
             return op_raise("Expect weight, bias, mean and variance of a batch norm to have %lld elements", (long long)channels);
-        TRY(tensor_to_dtype(lane, t, DT_F32, &f));
-        Status status = tensor_contiguous(lane, f, &row[i]);
-        tensor_release(f);
-        TRY(status);
+        TRY(tensor_contiguous_as(lane, t, DT_F32, &row[i]));
     }
     return ST_OK;
 }

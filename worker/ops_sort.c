@@ -368,16 +368,6 @@ OP_FN(op_unique_consecutive)
 
 // ---- searching
 
-static Status as_contiguous(Lane *lane, Tensor *t, DType dtype, Tensor **out)
-{
-    Tensor *wide;
-    TRY(tensor_make_plain(lane, t));
-    TRY(tensor_to_dtype(lane, t, dtype, &wide));
-    Status status = tensor_contiguous(lane, wide, out);
-    tensor_release(wide);
-    return status;
-}
-
 typedef struct Search {
     Tensor *sequence, *values, *sorter; // sorter may be NULL
     DType type;                         // what is compared
@@ -414,7 +404,7 @@ static Status as_compared(Lane *lane, Tensor *t, DType type, Tensor **out)
     Tensor *common;
     TRY(tensor_make_plain(lane, t));
     TRY(tensor_to_dtype(lane, t, type, &common));
-    Status status = as_contiguous(lane, common, dtype_is_integral(type) ? DT_I64 : DT_F64, out);
+    Status status = tensor_contiguous_as(lane, common, dtype_is_integral(type) ? DT_I64 : DT_F64, out);
     tensor_release(common);
     return status;
 }
@@ -423,7 +413,7 @@ static Status as_compared(Lane *lane, Tensor *t, DType type, Tensor **out)
 static Status reorder_rows(Lane *lane, Tensor **rows, Tensor *sorter, int64_t n)
 {
     Tensor *order = NULL, *sorted = NULL;
-    TRY(as_contiguous(lane, sorter, DT_I64, &order));
+    TRY(tensor_contiguous_as(lane, sorter, DT_I64, &order));
     Status status = tensor_new(lane, DT_I64, sorter->view.ndim, sorter->view.size, &sorted);
     for (int64_t i = 0, all = tensor_numel(sorter); i < all && status == ST_OK; i++) {
         int64_t at = ((const int64_t *)order->view.data)[i];
@@ -528,7 +518,7 @@ OP_FN(op_bincount)
         return op_raise("bincount only supports 1-d non-negative integral inputs.");
     if (size < 0)
         return op_raise("minlength should be >= 0");
-    Status status = as_contiguous(lane, self, DT_I64, &at);
+    Status status = tensor_contiguous_as(lane, self, DT_I64, &at);
     for (int64_t i = 0; i < n && status == ST_OK; i++) {
         int64_t v = ((const int64_t *)at->view.data)[i];
         if (v < 0)
@@ -537,7 +527,7 @@ OP_FN(op_bincount)
     }
     bool weighted = !arg_is_none(args[1]);
     if (status == ST_OK && weighted)
-        status = tensor_numel(args[1].as.tensor) == n ? as_contiguous(lane, args[1].as.tensor, DT_F64, &weights)
+        status = tensor_numel(args[1].as.tensor) == n ? tensor_contiguous_as(lane, args[1].as.tensor, DT_F64, &weights)
                                                       : op_raise("weights should be 1-d and have the same length as input");
     DType type = !weighted ? DT_I64 : tensor_dtype(args[1].as.tensor) == DT_F32 ? DT_F32 : DT_F64;
     if (status == ST_OK)

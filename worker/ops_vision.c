@@ -105,11 +105,8 @@ static Status deform_images(Lane *lane, Site *site, const Deform *d, Tensor *wei
 static Status add_bias(Lane *lane, Tensor *out, Tensor *bias)
 {
     int64_t channels = out->view.size[1], points = out->view.size[2] * out->view.size[3];
-    Tensor *same, *b;
-    TRY(tensor_to_dtype(lane, bias, tensor_dtype(out), &same));
-    Status s = tensor_contiguous(lane, same, &b);
-    tensor_release(same);
-    TRY(s);
+    Tensor *b;
+    TRY(tensor_contiguous_as(lane, bias, tensor_dtype(out), &b));
     for (int64_t row = 0; row < out->view.size[0] * channels; row++)
         for (int64_t i = 0; i < points; i++) {
             if (tensor_dtype(out) == DT_F32)
@@ -204,15 +201,6 @@ static Status nms(Lane *lane, const Tensor *boxes, const Tensor *scores, double 
     return s;
 }
 
-static Status as_numbers(Lane *lane, Tensor *t, DType dtype, Tensor **out)
-{
-    Tensor *cast;
-    TRY(tensor_to_dtype(lane, t, dtype, &cast));
-    Status s = tensor_contiguous(lane, cast, out);
-    tensor_release(cast);
-    return s;
-}
-
 // (dets, scores, iou_threshold). data: of quantised boxes, given as their integers
 static Status op_nms(Lane *lane, Site *site, const IValue *args, IValue *rets)
 {
@@ -220,8 +208,8 @@ static Status op_nms(Lane *lane, Site *site, const IValue *args, IValue *rets)
     Tensor *boxes, *scores, *out;
     TRY(check_boxes(&arg_tensor(args[0])->view, &arg_tensor(args[1])->view, integers));
     DType dtype = integers ? DT_F32 : tensor_dtype(arg_tensor(args[0]));
-    TRY(as_numbers(lane, arg_tensor(args[0]), dtype, &boxes));
-    Status s = as_numbers(lane, arg_tensor(args[1]), dtype, &scores);
+    TRY(tensor_contiguous_as(lane, arg_tensor(args[0]), dtype, &boxes));
+    Status s = tensor_contiguous_as(lane, arg_tensor(args[1]), dtype, &scores);
     if (s == ST_OK) {
         s = nms(lane, boxes, scores, arg_double(args[2]), &out);
         tensor_release(scores);
@@ -239,7 +227,7 @@ static Status unquantised(Lane *lane, Tensor *t, double scale, int64_t zero_poin
 {
     if (dtype_category(tensor_dtype(t)) != DT_INTEGRAL)
         return op_raise("\"qroi_align\" not implemented for '%s'", dtype_torch_name(tensor_dtype(t)));
-    TRY(as_numbers(lane, t, DT_F32, out));
+    TRY(tensor_contiguous_as(lane, t, DT_F32, out));
     float *x = (*out)->view.data;
     for (int64_t i = 0, n = tensor_numel(*out); i < n; i++)
         x[i] = (x[i] - (float)zero_point) * (float)scale;
@@ -360,9 +348,9 @@ static Status op_box_iou_rotated(Lane *lane, Site *site, const IValue *args, IVa
     if (a->dtype != b->dtype || (a->dtype != DT_F32 && a->dtype != DT_F64))
         return op_raise("boxes should be two float32 or two float64 tensors");
     TRY(tensor_new(lane, DT_F32, 2, (int64_t[]){a->size[0], b->size[0]}, &out));
-    Status s = as_numbers(lane, arg_tensor(args[0]), DT_F64, &boxes[0]);
+    Status s = tensor_contiguous_as(lane, arg_tensor(args[0]), DT_F64, &boxes[0]);
     if (s == ST_OK)
-        s = as_numbers(lane, arg_tensor(args[1]), DT_F64, &boxes[1]);
+        s = tensor_contiguous_as(lane, arg_tensor(args[1]), DT_F64, &boxes[1]);
     for (int64_t i = 0, n = tensor_numel(out); s == ST_OK && i < n; i++) {
         double iou = rotated_iou((const double *)boxes[0]->view.data + i / out->view.size[1] * 5, (const double *)boxes[1]->view.data + i % out->view.size[1] * 5);
         ((float *)out->view.data)[i] = (float)iou;

@@ -35,15 +35,6 @@ Status quant_new(double scale, int64_t zero_point, Quant **out)
     return ST_OK;
 }
 
-static Status as_row(Lane *lane, Tensor *t, DType dtype, Tensor **out)
-{
-    Tensor *converted;
-    TRY(tensor_to_dtype(lane, t, dtype, &converted));
-    Status status = tensor_contiguous(lane, converted, out);
-    tensor_release(converted);
-    return status;
-}
-
 Status quant_new_channels(Lane *lane, uint8_t scheme, Tensor *scales, Tensor *zero_points, int64_t axis, Quant **out)
 {
     if (scales->view.ndim != 1 || zero_points->view.ndim != 1)
@@ -52,8 +43,8 @@ Status quant_new_channels(Lane *lane, uint8_t scheme, Tensor *scales, Tensor *ze
         return op_raise("number of elements in scales and zero_points must match");
     bool real = scheme == QUANT_PER_CHANNEL_FLOAT;
     Tensor *s, *z;
-    TRY(as_row(lane, scales, real ? DT_F32 : DT_F64, &s));
-    Status status = as_row(lane, zero_points, real ? DT_F32 : DT_I64, &z);
+    TRY(tensor_contiguous_as(lane, scales, real ? DT_F32 : DT_F64, &s));
+    Status status = tensor_contiguous_as(lane, zero_points, real ? DT_F32 : DT_I64, &z);
     if (status != ST_OK) {
         tensor_release(s);
         return status;
