@@ -1,13 +1,13 @@
 // Products of a matrix and a vector, float32: every element of the matrix is used once, so that rearranging it first,
 // as products of two matrices do, would take longer than the product. The same bits on every instruction set.
+#include "kernels/cpu/rows.h"
 #include "kernels/cpu/variants.h"
 #include "kernels/isa.h"
 
 #include <string.h>
 
 enum {
-    LANES = 16,      // sums of a row side by side
-    ROWS = 4,        // at once
+    ROWS = 4,        // of the matrix at once
     COLUMNS = 512,   // sums of columns at once
     SHORT = 64,      // rows that are summed before they join those before them
     ALONE = 1 << 16, // elements from which several threads are better, where they are allowed
@@ -21,27 +21,21 @@ typedef struct Gemv {
     ActParams act;
 } Gemv;
 
-typedef float Eight __attribute__((vector_size(32)));
-
 // Rows at a, `ld` apart, times x: each in 16 sums, those of elements that lie 16 apart.
 ISA_INLINE void some_dots(const float *a, int64_t ld, int rows, const float *x, int64_t n, float *y)
 {
-    Eight low[ROWS] = {0}, high[ROWS] = {0};
+    Lanes sum[ROWS] = {0};
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES) {
-        Eight x_low, x_high;
-        memcpy(&x_low, x + i, sizeof x_low);
-        memcpy(&x_high, x + i + 8, sizeof x_high);
+        Lanes v = lanes_of(x + i);
         for (int r = 0; r < rows; r++) {
-            Eight a_low, a_high;
-            memcpy(&a_low, a + r * ld + i, sizeof a_low);
-            memcpy(&a_high, a + r * ld + i + 8, sizeof a_high);
-            low[r] += a_low * x_low;
-            high[r] += a_high * x_high;
+            Lanes w = lanes_of(a + r * ld + i);
+            sum[r].low += w.low * v.low;
+            sum[r].high += w.high * v.high;
         }
     }
     for (int r = 0; r < rows; r++) {
-        Eight s = low[r] + high[r];
+        Eight s = sum[r].low + sum[r].high;
         float rest = 0;
         for (int64_t k = i; k < n; k++)
             rest += a[r * ld + k] * x[k];
