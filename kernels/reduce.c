@@ -27,7 +27,6 @@ typedef struct Reduction {
     bool direct;           // elements need no conversion
     bool short_rows;       // few reduced elements of many
     bool whole_row;        // and those of one result lie side by side
-    bool narrow_row;       // the same of integers that need conversion
     bool has_out[2];
     int64_t count;         // reduced elements per result
     int element;           // bytes of an element of the loops
@@ -56,6 +55,13 @@ typedef struct RowPass {
     int64_t at;
 } RowPass;
 
+// The extreme of a row of integers that would need conversion, taken of them as they are. False: not such a row.
+static bool narrow_extreme(const Reduction *r, ReduceStep step, ReduceState *s, const char *x, int64_t stride, int64_t n)
+{
+    return r->integer && !r->direct && (step == STEP_MAX || step == STEP_MIN) && stride == (int64_t)dtype_size(r->from) &&
+           reduce_extreme(r->from, step, x, n, &s->value.i[0]);
+}
+
 static void row_pass(void *ctx, char **data, const int64_t *stride, int64_t n)
 {
     RowPass *p = ctx;
@@ -65,7 +71,7 @@ static void row_pass(void *ctx, char **data, const int64_t *stride, int64_t n)
         p->at += n;
         return;
     }
-    if (r->integer && (p->step == STEP_MAX || p->step == STEP_MIN) && stride[0] == (int64_t)dtype_size(r->from) && reduce_extreme(r->from, p->step, data[0], n, &p->s->value.i[0])) {
+    if (narrow_extreme(r, p->step, p->s, data[0], stride[0], n)) {
         p->at += n;
         return;
     }
@@ -133,7 +139,7 @@ static void column_pass(void *ctx, char **data, const int64_t *stride, int64_t n
 static void pass(const Reduction *r, ReduceStep step, ReduceState *s, char *in, int64_t m, int64_t stride, bool columns)
 {
     start(r, step, s, m);
-    if (!columns && r->narrow_row && (step == STEP_MAX || step == STEP_MIN) && reduce_extreme(r->from, step, in, r->reduced.size[0], &s->value.i[0]))
+    if (!columns && r->reduced.ndim == 1 && narrow_extreme(r, step, s, in, r->reduced.stride[0][0], r->reduced.size[0]))
         return;
     if (!columns && r->whole_row) {
         r->loops->row(step, s, in, r->reduced.size[0], 0, r->number);
@@ -312,7 +318,6 @@ Status reduce_run(const ReduceParams *p, const View *in, const View *const out[2
     bool ordered = r.op == REDUCE_ARGMAX || r.op == REDUCE_ARGMIN;
     (ordered ? iter_plan_in_order : iter_plan)(&r.reduced, gone.ndim, gone.size, 1, &rest);
     r.short_rows = r.kept.numel > 1 && r.reduced.numel <= SHORT_ROW;
-    r.narrow_row = r.integer && !r.direct && r.reduced.ndim == 1 && r.reduced.numel > 0 && r.reduced.stride[0][0] == (int64_t)dtype_size(r.from);
     r.whole_row = r.direct && r.reduced.ndim == 1 && r.reduced.numel > 0 && (r.reduced.stride[0][0] == r.element || r.reduced.size[0] == 1);
     if (columns_of_integers(&r, in, out))
         return ST_OK;
