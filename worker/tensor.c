@@ -232,7 +232,7 @@ static Status copy_contiguous(Lane *lane, Tensor *t, DType dtype, Tensor **out)
     TRY(tensor_make_plain(lane, t));
     Tensor *copy;
     TRY(tensor_new(lane, dtype, t->view.ndim, t->view.size, &copy));
-    Status status = t->bits ? tensor_copy_into(lane, copy, t) : copy_convert(&copy->view, &t->view);
+    Status status = tensor_copy_into(lane, copy, t);
     if (status != ST_OK) {
         tensor_release(copy);
         return status;
@@ -322,7 +322,7 @@ Status tensor_to_dtype(Lane *lane, Tensor *t, DType dtype, Tensor **out)
     like.dtype = (uint8_t)dtype;
     dense_like(&like, &t->view);
     TRY(tensor_new_as(lane, &like, out));
-    Status status = t->bits ? tensor_copy_into(lane, *out, t) : copy_convert(&(*out)->view, &t->view);
+    Status status = tensor_copy_into(lane, *out, t);
     if (status != ST_OK)
         tensor_release(*out);
     return status;
