@@ -52,5 +52,7 @@ static inline uint16_t f16_from_float(float f)
     uint32_t rounded = magnitude + 0xfffu + (magnitude >> 13 & 1);
     return (uint16_t)(sign | ((rounded - (112u << 23)) >> 13));
 }
+// f, or the greatest (least) finite float16 beyond it; NaN stays.
+static inline float f16_range(float f) { return f > 65504 ? 65504 : f < -65504 ? -65504 : f; }
 
 #endif

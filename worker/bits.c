@@ -164,24 +164,11 @@ static Status note_written(Call *c, IValue v)
 }
 
 // What the operator reads: without bits, and apart from memory that is about to be flipped.
-static Status readable(Call *c, IValue v, IValue *out)
+static Status readable(void *ctx, IValue v, IValue *out)
 {
-    if (is_tensor_list(v)) {
-        ListObj *l = list_new(v.as.list->elem, v.as.list->len);
-        if (!l)
-            return ST_MEMORY;
-        Status status = ST_OK;
-        for (uint32_t i = 0; i < v.as.list->len && status == ST_OK; i++) {
-            IValue item;
-            status = readable(c, v.as.list->items[i], &item);
-            if (status == ST_OK)
-                status = list_push_take(l, item);
-        }
-        *out = value_list_take(l);
-        if (status != ST_OK)
-            value_release(*out);
-        return status;
-    }
+    Call *c = ctx;
+    if (is_tensor_list(v))
+        return list_changed(v.as.list, readable, c, out);
     Tensor *t = v.tag == TAG_TENSOR ? v.as.tensor : NULL;
     if (!t || is_flipped(c, t) || !(t->bits || shares_storage(c, t))) {
         *out = value_retain(v);

@@ -9,8 +9,6 @@
 
 enum { TABLE_SLOTS = 1 << 14 }; // more than twice the rows of ops.def
 
-extern const OpBinding OPS_MATMUL_DTYPE[]; // of worker/ops_matmul_dtype.c
-
 static const OpBinding *const families[] = {
     OPS_LOSS, OPS_NLL, OPS_EMBED, OPS_UNPOOL, OPS_NN,
     OPS_FACTOR, OPS_SOLVE, OPS_SPECTRUM, OPS_MATRIX_NORM, OPS_PRODUCTS, OPS_FFT, OPS_STFT, OPS_MATMUL_DTYPE,

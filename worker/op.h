@@ -28,7 +28,7 @@ typedef struct OpBinding {
 } OpBinding;
 
 // Tables, one per family, ended by a row without a name; worker/ops.c lists them and finds a row by name (hash, built once).
-extern const OpBinding OPS_FACTOR[], OPS_SOLVE[], OPS_SPECTRUM[], OPS_MATRIX_NORM[], OPS_PRODUCTS[], OPS_FFT[], OPS_STFT[];
+extern const OpBinding OPS_FACTOR[], OPS_SOLVE[], OPS_SPECTRUM[], OPS_MATRIX_NORM[], OPS_PRODUCTS[], OPS_FFT[], OPS_STFT[], OPS_MATMUL_DTYPE[];
 extern const OpBinding OPS_LOSS[], OPS_NLL[], OPS_EMBED[], OPS_UNPOOL[], OPS_NN[]; // neural networks
 extern const OpBinding OPS_DIFFERENCE[], OPS_COMPOSITE[], OPS_INNER[], OPS_INTERPOLATE[], OPS_DRAW[], OPS_OBSERVE[], OPS_FBGEMM[], OPS_QUANTILE[], OPS_UNIQUE[];
 extern const OpBinding OPS_SCALAR[], OPS_CONTAINER[], OPS_STRING[], OPS_VIEW[], OPS_CREATE[], OPS_INDEX[], OPS_POINTWISE[],

@@ -249,7 +249,7 @@ Status tensor_copy_as(Lane *lane, Tensor *t, DType dtype, int64_t format, Tensor
     TRY(tensor_make_plain(lane, t));
     Tensor *copy;
     TRY(tensor_new_like(lane, t, dtype, format, &copy));
-    Status status = t->bits ? tensor_copy_into(lane, copy, t) : copy_convert(&copy->view, &t->view);
+    Status status = tensor_copy_into(lane, copy, t);
     if (status != ST_OK) {
         tensor_release(copy);
         return status;
@@ -367,6 +367,15 @@ Status tensor_fill(Tensor *t, IValue number)
     }
     View from = {.data = &element, .dtype = (uint8_t)dtype, .layout = LAYOUT_STRIDED};
     return copy_convert(&t->view, &from);
+}
+
+Status tensor_double(Lane *lane, const Tensor *t, double *out)
+{
+    IValue item;
+    TRY(tensor_item(lane, t, &item));
+    *out = arg_double(item);
+    value_release(item);
+    return ST_OK;
 }
 
 Status tensor_truth(Lane *lane, const Tensor *t, bool *out)

@@ -70,6 +70,8 @@ float round_to(DType t, float x);
 
 // t[…] = number. ST_RAISED when an integer dtype cannot hold it.
 Status tensor_fill(Tensor *t, IValue number);
+// float(t): ST_RAISED unless there is one element.
+Status tensor_double(Lane *lane, const Tensor *t, double *out);
 // bool(t): ST_RAISED unless there is one element.
 Status tensor_truth(Lane *lane, const Tensor *t, bool *out);
 static inline bool tensor_is_contiguous(const Tensor *t) { return view_is_contiguous(&t->view); }
@@ -78,6 +80,18 @@ static inline bool tensor_is_contiguous(const Tensor *t) { return view_is_contig
 static inline void *tensor_at(const Tensor *t, int64_t i)
 {
     return (char *)t->view.data + i * (int64_t)dtype_size((DType)t->view.dtype);
+}
+
+// Takes `wide` (released) and gives it in another dtype, unless something failed before.
+static inline Status give_as(Lane *lane, Status status, Tensor *wide, DType dtype, IValue *rets)
+{
+    Tensor *made;
+    if (status == ST_OK)
+        status = tensor_to_dtype(lane, wide, dtype, &made);
+    tensor_release(wide);
+    TRY(status);
+    rets[0] = value_tensor_take(made);
+    return ST_OK;
 }
 
 // Result of an operator that has made one tensor.

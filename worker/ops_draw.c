@@ -106,18 +106,6 @@ static Status check_draws(const Tensor *t, const char *name)
     return dtype == DT_F32 || dtype == DT_F64 ? ST_OK : op_raise("\"%s\" not implemented for '%s'", name, dtype_torch_name(dtype));
 }
 
-// Takes doubles; the result has the dtype of t.
-static Status give_as(Lane *lane, Status status, Tensor *wide, const Tensor *t, IValue *rets)
-{
-    Tensor *made;
-    if (status == ST_OK)
-        status = tensor_to_dtype(lane, wide, tensor_dtype(t), &made);
-    tensor_release(wide);
-    TRY(status);
-    rets[0] = value_tensor_take(made);
-    return ST_OK;
-}
-
 // Elements in their logical order, as doubles that the numbers drawn replace.
 OP_FN(op_standard_gamma) // self, generator
 {
@@ -132,7 +120,7 @@ OP_FN(op_standard_gamma) // self, generator
         double made = gamma_number(g, x[i], f32), least = f32 ? (double)FLT_MIN : DBL_MIN;
         x[i] = made < least ? least : made;
     }
-    return give_as(lane, ST_OK, wide, t, rets);
+    return give_as(lane, ST_OK, wide, tensor_dtype(t), rets);
 }
 
 OP_FN(op_sample_dirichlet) // self, generator: gamma numbers, divided by the sum of their row
@@ -161,7 +149,7 @@ OP_FN(op_sample_dirichlet) // self, generator: gamma numbers, divided by the sum
             x[i] = part < most ? part : most;
         }
     }
-    return give_as(lane, ST_OK, wide, t, rets);
+    return give_as(lane, ST_OK, wide, tensor_dtype(t), rets);
 }
 
 OP_FN(op_binomial) // count, prob, generator
@@ -182,7 +170,7 @@ OP_FN(op_binomial) // count, prob, generator
             x[i] = f32 ? binomial_f32(g, (float)x[i], (float)chance[i]) : binomial_f64(g, x[i], chance[i]);
         tensor_release(p);
     }
-    return give_as(lane, status, wide, count, rets);
+    return give_as(lane, status, wide, tensor_dtype(count), rets);
 }
 
 #define ROW(name, fn) {name, fn, 0, NULL, NULL}

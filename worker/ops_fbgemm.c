@@ -98,7 +98,7 @@ OP_FN(op_pack_fp16) // the matrix as float16 holds it
     TRY(tensor_copy_as(lane, w, DT_F32, FORMAT_CONTIGUOUS, &half));
     float *v = half->view.data;
     for (int64_t i = 0, n = tensor_numel(half); i < n; i++)
-        v[i] = f16_to_float(f16_from_float(v[i] > 65504 ? 65504 : v[i] < -65504 ? -65504 : v[i]));
+        v[i] = f16_to_float(f16_from_float(f16_range(v[i])));
     rets[0] = value_tensor_take(half);
     return ST_OK;
 }
@@ -116,15 +116,6 @@ OP_FN(op_linear_fp16) // input, packed_weight, bias
 // A packed layer is a tensor of bytes: this, the bias as float32, the weight as int8.
 typedef struct PackedLinear { int64_t rows, columns, zero_point; double scale; } PackedLinear;
 
-static Status number_of(Lane *lane, IValue v, double *out)
-{
-    IValue number;
-    TRY(tensor_item(lane, v.as.tensor, &number));
-    *out = arg_double(number);
-    value_release(number);
-    return ST_OK;
-}
-
 // Numbers as integers with the scale and zero point that two tensors hold.
 static Status quantise_by(Lane *lane, Tensor *x, DType dtype, IValue scale, IValue zero_point, Tensor **out)
 {
@@ -132,8 +123,8 @@ static Status quantise_by(Lane *lane, Tensor *x, DType dtype, IValue scale, IVal
     Quant *q;
     if (tensor_dtype(x) != DT_F32)
         return op_raise("expected scalar type Float but found %s", dtype_torch_name(tensor_dtype(x)));
-    TRY(number_of(lane, scale, &s));
-    TRY(number_of(lane, zero_point, &z));
+    TRY(tensor_double(lane, scale.as.tensor, &s));
+    TRY(tensor_double(lane, zero_point.as.tensor, &z));
     if (!(z >= (double)quant_min(dtype) && z <= (double)quant_max(dtype)))
         return op_raise("quantize_tensor_per_tensor_affine zero_point %g is %s bound.", z, z < (double)quant_min(dtype) ? "below lower" : "above upper");
     TRY(quant_new(s, (int64_t)z, &q));
@@ -146,8 +137,8 @@ static Status linear_of_numbers(Lane *lane, Site *site, IValue x, IValue x_scale
 {
     double scale, zero_point;
     Tensor *q, *ints, *y;
-    TRY(number_of(lane, y_scale, &scale));
-    TRY(number_of(lane, y_zero, &zero_point));
+    TRY(tensor_double(lane, y_scale.as.tensor, &scale));
+    TRY(tensor_double(lane, y_zero.as.tensor, &zero_point));
     TRY(quantise_by(lane, x.as.tensor, DT_QU8, x_scale, x_zero, &q));
     Status status = !(zero_point >= 0 && zero_point <= 255) ? op_raise("quantized::linear: zero_point %g is out of range.", zero_point)
                                                             : quant_linear(lane, site, q, w, bias, scale, (int64_t)zero_point, false, &ints);

@@ -1,5 +1,6 @@
 // Operator bindings: what PyTorch's own modules and compilers call underneath: sequences made one tensor, masked indexing and
 // softmax, products of three tensors, forms of batch norm. Most are a few steps of other operators.
+#include "kernels/half.h"
 #include "worker/op_util.h"
 #include "worker/pointwise.h"
 #include "worker/sequence.h"
@@ -307,6 +308,20 @@ static Status dim_set(IValue list, int64_t total, bool *in)
     return ST_OK;
 }
 
+enum { EINSUM_OPERANDS = 16 };
+
+// Of at most EINSUM_OPERANDS.
+static Status give_einsum(Sequence *q, Tensor *const *operands, int n, const char *equation, IValue *rets)
+{
+    Tensor *taken[EINSUM_OPERANDS];
+    IValue list = NONE;
+    for (int i = 0; i < n; i++)
+        taken[i] = tensor_retain(operands[i]);
+    Status made = list_of_tensors_take(q->lane, taken, n, &list);
+    list = sequence_keep(q, made, list);
+    return sequence_give(q, STEP(q, "aten::einsum", sequence_text(q, equation), list, NONE), rets);
+}
+
 // The product of three tensors that lack some of the dimensions, summed over others: an einsum with a letter per dimension.
 OP_FN(op_trilinear) // i1, i2, i3, expand1, expand2, expand3, sumdim, unroll_dim
 {
@@ -333,13 +348,7 @@ OP_FN(op_trilinear) // i1, i2, i3, expand1, expand2, expand3, sumdim, unroll_dim
             *to++ = (char)('a' + d);
     *to = '\0';
     BEGIN;
-    Tensor *operands[3];
-    for (int i = 0; i < 3; i++)
-        operands[i] = tensor_retain(args[i].as.tensor);
-    IValue list = NONE;
-    Status made = list_of_tensors_take(lane, operands, 3, &list);
-    list = sequence_keep(q, made, list);
-    return sequence_give(q, STEP(q, "aten::einsum", sequence_text(q, equation), list, NONE), rets);
+    return give_einsum(q, (Tensor *const[]){args[0].as.tensor, args[1].as.tensor, args[2].as.tensor}, 3, equation, rets);
 }
 
 // einsum with lists of numbers in place of letters: operand, subscripts, operand, …[, subscripts of the result].
@@ -347,15 +356,15 @@ OP_FN(op_einsum_sublist)
 {
     char equation[1024];
     size_t at = 0;
-    Tensor *operands[16];
+    Tensor *operands[EINSUM_OPERANDS];
     int n = 0, count = site->arg_count;
     if (count < 2)
         return op_raise("einsum(): must specify the equation string and at least one operand, or at least one operand and its subscripts list");
     for (int i = 0; i < count; i++) {
         bool subscripts = i % 2 == 1 || i == count - 1;
         if (!subscripts) {
-            if (args[i].tag != TAG_TENSOR || n == 16)
-                return op_raise("einsum(): expected operand %d to be a tensor (limit 16 of them)", n);
+            if (args[i].tag != TAG_TENSOR || n == EINSUM_OPERANDS)
+                return op_raise("einsum(): expected operand %d to be a tensor (limit %d of them)", n, EINSUM_OPERANDS);
             operands[n++] = args[i].as.tensor;
             continue;
         }
@@ -374,12 +383,7 @@ OP_FN(op_einsum_sublist)
         equation[at] = '\0';
     }
     BEGIN;
-    for (int i = 0; i < n; i++)
-        tensor_retain(operands[i]);
-    IValue list = NONE;
-    Status made = list_of_tensors_take(lane, operands, n, &list);
-    list = sequence_keep(q, made, list);
-    return sequence_give(q, STEP(q, "aten::einsum", sequence_text(q, equation), list, NONE), rets);
+    return give_einsum(q, operands, n, equation, rets);
 }
 
 // batch_norm before PyTorch chose its kernel: (input, weight, bias, running_mean, running_var, training, momentum, eps, cudnn)
@@ -405,8 +409,7 @@ OP_FN(op_batch_norm_index)
 // Running extremes into tensors that are there: self, values, indices, dim. `data`: the operator.
 OP_FN(op_cumulative_helper)
 {
-    static const DType indices = DT_I64;
-    const DType want[2] = {tensor_dtype(args[0].as.tensor), indices};
+    const DType want[2] = {tensor_dtype(args[0].as.tensor), DT_I64};
     for (int i = 0; i < 2; i++) {
         const View *v = &args[1 + i].as.tensor->view;
         if (v->dtype != want[i])
@@ -435,7 +438,7 @@ OP_FN(op_saturate)
         TRY(tensor_make_writable(t));
         float *w = t->view.data;
         for (int64_t i = 0, n = tensor_numel(t); i < n; i++)
-            w[i] = w[i] > 65504 ? 65504 : w[i] < -65504 ? -65504 : w[i];
+            w[i] = f16_range(w[i]);
     }
     rets[0] = value_retain(args[0]);
     return ST_OK;

@@ -20,10 +20,9 @@ enum { SELF, OBSERVER_ON, FAKE_QUANT_ON, RUNNING_MIN, RUNNING_MAX, SCALE, ZERO_P
 // Is the number that a tensor holds, as an integer, not 0?
 static Status switched_on(Lane *lane, IValue v, bool *out)
 {
-    IValue number;
-    TRY(tensor_item(lane, v.as.tensor, &number));
-    *out = (int64_t)arg_double(number) != 0;
-    value_release(number);
+    double number;
+    TRY(tensor_double(lane, v.as.tensor, &number));
+    *out = (int64_t)number != 0;
     return ST_OK;
 }
 

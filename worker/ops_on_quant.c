@@ -87,30 +87,20 @@ static Status whole(Lane *lane, Tensor *t, bool raw, Tensor **out)
 static Status distance(Lane *lane, Tensor *t, Tensor **out) { return whole(lane, t, false, out); }
 static Status raw_integer(Lane *lane, Tensor *t, Tensor **out) { return whole(lane, t, true, out); }
 
-static Status change(Lane *lane, IValue v, As as, IValue *out)
+typedef struct Change { Lane *lane; As as; } Change;
+
+static Status change(void *ctx, IValue v, IValue *out)
 {
-    if (v.tag == TAG_LIST && is_quantised(v)) {
-        ListObj *l = list_new(v.as.list->elem, v.as.list->len);
-        if (!l)
-            return ST_MEMORY;
-        Status status = ST_OK;
-        for (uint32_t i = 0; i < v.as.list->len && status == ST_OK; i++) {
-            IValue item;
-            status = change(lane, v.as.list->items[i], as, &item);
-            if (status == ST_OK)
-                status = list_push_take(l, item);
-        }
-        *out = value_list_take(l);
-        if (status != ST_OK)
-            value_release(*out);
-        return status;
-    }
+    const Change *c = ctx;
+    if (v.tag == TAG_LIST && is_quantised(v))
+        return list_changed(v.as.list, change, ctx, out);
     if (!is_quantised(v)) {
         *out = value_retain(v);
         return ST_OK;
     }
     Tensor *t;
-    TRY((as == AS_NUMBERS ? tensor_dequantise : as == AS_WHOLE ? distance : as == AS_RAW || as == AS_ROUNDED ? raw_integer : tensor_int_view)(lane, v.as.tensor, &t));
+    As as = c->as;
+    TRY((as == AS_NUMBERS ? tensor_dequantise : as == AS_WHOLE ? distance : as == AS_RAW || as == AS_ROUNDED ? raw_integer : tensor_int_view)(c->lane, v.as.tensor, &t));
     *out = value_tensor_take(t);
     return ST_OK;
 }
@@ -123,7 +113,7 @@ static Status call_changed(Lane *lane, Site *site, const IValue *args, As as, IV
     uint32_t n = 0;
     Status status = ST_OK;
     while (n < site->arg_count && status == ST_OK) {
-        status = change(lane, args[n], as, &changed[n]);
+        status = change(&(Change){lane, as}, args[n], &changed[n]);
         n += status == ST_OK;
     }
     if (status == ST_OK) {

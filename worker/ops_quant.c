@@ -38,15 +38,6 @@ static Status quantise(Lane *lane, Tensor *x, double scale, int64_t zero_point, 
     return status;
 }
 
-static Status number_of(Lane *lane, Tensor *t, double *out)
-{
-    IValue v;
-    TRY(tensor_item(lane, t, &v));
-    *out = arg_double(v);
-    value_release(v);
-    return ST_OK;
-}
-
 OP_FN(op_quantize_per_tensor) // self, scale, zero_point, dtype
 {
     DType dtype;
@@ -60,8 +51,8 @@ OP_FN(op_quantize_per_tensor) // self, scale, zero_point, dtype
 OP_FN(op_quantize_tensor_qparams) // self, scale: Tensor, zero_point: Tensor, dtype
 {
     double scale, zero_point;
-    TRY(number_of(lane, args[1].as.tensor, &scale));
-    TRY(number_of(lane, args[2].as.tensor, &zero_point));
+    TRY(tensor_double(lane, args[1].as.tensor, &scale));
+    TRY(tensor_double(lane, args[2].as.tensor, &zero_point));
     IValue changed[4] = {args[0], value_float(scale), value_int((int64_t)zero_point), args[3]};
     return op_quantize_per_tensor(lane, site, changed, rets);
 }
@@ -261,7 +252,7 @@ OP_FN(op_dequantize_list)
 }
 
 // A tensor, or a tuple or list of what dequantize takes.
-static Status dequantise_any(Lane *lane, IValue v, IValue *out)
+static Status dequantise_any(void *lane, IValue v, IValue *out)
 {
     if (v.tag == TAG_TENSOR) {
         Tensor *t;
@@ -284,23 +275,8 @@ static Status dequantise_any(Lane *lane, IValue v, IValue *out)
         *out = value_tuple_take(t);
         return ST_OK;
     }
-    if (v.tag == TAG_LIST) {
-        ListObj *l = list_new(v.as.list->elem, v.as.list->len);
-        if (!l)
-            return ST_MEMORY;
-        for (uint32_t i = 0; i < v.as.list->len; i++) {
-            IValue item;
-            Status status = dequantise_any(lane, v.as.list->items[i], &item);
-            if (status == ST_OK)
-                status = list_push_take(l, item);
-            if (status != ST_OK) {
-                value_release(value_list_take(l));
-                return status;
-            }
-        }
-        *out = value_list_take(l);
-        return ST_OK;
-    }
+    if (v.tag == TAG_LIST)
+        return list_changed(v.as.list, dequantise_any, lane, out);
     *out = value_retain(v);
     return ST_OK;
 }
@@ -459,17 +435,17 @@ OP_FN(op_fake_per_tensor) // self, scale, zero_point, quant_min, quant_max
 OP_FN(op_fake_tensor_qparams) // self, scale: Tensor, zero_point: Tensor, quant_min, quant_max
 {
     double scale, zero_point;
-    TRY(number_of(lane, args[1].as.tensor, &scale));
-    TRY(number_of(lane, args[2].as.tensor, &zero_point));
+    TRY(tensor_double(lane, args[1].as.tensor, &scale));
+    TRY(tensor_double(lane, args[2].as.tensor, &zero_point));
     return fake(lane, site, args[0].as.tensor, NULL, NULL, scale, (int64_t)zero_point, -1, arg_int(args[3]), arg_int(args[4]), rets);
 }
 
 OP_FN(op_fake_cachemask_qparams) // self, scale, zero_point, fake_quant_enabled, quant_min, quant_max
 {
     double scale, zero_point, enabled;
-    TRY(number_of(lane, args[1].as.tensor, &scale));
-    TRY(number_of(lane, args[2].as.tensor, &zero_point));
-    TRY(number_of(lane, args[3].as.tensor, &enabled));
+    TRY(tensor_double(lane, args[1].as.tensor, &scale));
+    TRY(tensor_double(lane, args[2].as.tensor, &zero_point));
+    TRY(tensor_double(lane, args[3].as.tensor, &enabled));
     Tensor *x = args[0].as.tensor, *mask, *copy;
     if (enabled != 0)
         return fake(lane, site, x, NULL, NULL, scale, (int64_t)zero_point, -1, arg_int(args[4]), arg_int(args[5]), rets);

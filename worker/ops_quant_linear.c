@@ -397,7 +397,7 @@ static Status round_to_half(Lane *lane, Tensor *w, Tensor **out)
     }
     float *v = (*out)->view.data;
     for (int64_t i = 0, n = tensor_numel(*out); i < n; i++)
-        v[i] = f16_to_float(f16_from_float(v[i] > 65504 ? 65504 : v[i] < -65504 ? -65504 : v[i]));
+        v[i] = f16_to_float(f16_from_float(f16_range(v[i])));
     return ST_OK;
 }
 

@@ -209,12 +209,8 @@ static Status with_number(Lane *lane, const char *name, bool mul, bool relu, IVa
     TRY(quant_check_bytes(t, name));
     TRY(check_zero(tensor_dtype(t), t->quant->zero_point));
     double c = arg_double(number);
-    if (number.tag == TAG_TENSOR) { // traces keep numbers as tensors
-        IValue item;
-        TRY(tensor_item(lane, number.as.tensor, &item));
-        c = arg_double(item);
-        value_release(item);
-    }
+    if (number.tag == TAG_TENSOR) // traces keep numbers as tensors
+        TRY(tensor_double(lane, number.as.tensor, &c));
     if (!isfinite(c))
         return op_raise("%s: the number is not finite", name);
     ByteMap m;

@@ -167,7 +167,7 @@ static double poisson(Generator *g, double rate)
 
 OP_FN(op_poisson)
 {
-    Tensor *t = args[0].as.tensor, *wide, *made;
+    Tensor *t = args[0].as.tensor, *wide;
     Generator *g;
     TRY(call_generator(lane, site, args, &g));
     TRY(tensor_copy_as(lane, t, DT_F64, FORMAT_CONTIGUOUS, &wide));
@@ -179,12 +179,7 @@ OP_FN(op_poisson)
         else
             rate[i] = poisson(g, rate[i]);
     }
-    if (status == ST_OK)
-        status = tensor_to_dtype(lane, wide, tensor_dtype(t), &made);
-    tensor_release(wide);
-    TRY(status);
-    rets[0] = value_tensor_take(made);
-    return ST_OK;
+    return give_as(lane, status, wide, tensor_dtype(t), rets);
 }
 
 #define ROW(name, fn) {name, fn, 0, NULL, NULL}

@@ -181,6 +181,23 @@ ListObj *list_new(const Type *elem, uint32_t capacity)
     return l;
 }
 
+Status list_changed(const ListObj *l, Status (*change)(void *ctx, IValue item, IValue *out), void *ctx, IValue *out)
+{
+    ListObj *made = list_new(l->elem, l->len);
+    Status status = made ? ST_OK : ST_MEMORY;
+    for (uint32_t i = 0; i < l->len && status == ST_OK; i++) {
+        IValue item;
+        status = change(ctx, l->items[i], &item);
+        if (status == ST_OK)
+            status = list_push_take(made, item);
+    }
+    if (status == ST_OK)
+        *out = value_list_take(made);
+    else if (made)
+        value_release(value_list_take(made));
+    return status;
+}
+
 static Status list_grow(ListObj *l)
 {
     if (l->capacity > UINT32_MAX / 2)

@@ -183,6 +183,8 @@ const Type *dict_value_type(const DictObj *d);
 
 static inline Str str_of_value(IValue v) { return (Str){v.as.str->bytes, v.as.str->len}; }
 
+// A new list of what `change` makes of each item.
+Status list_changed(const ListObj *l, Status (*change)(void *ctx, IValue item, IValue *out), void *ctx, IValue *out);
 // Recursion over values: a program can nest lists of Any as deeply as it likes, or put one into itself. value_enter fails
 // (ST_RAISED) at VALUE_DEPTH; each success is followed by value_leave. value_free needs none: it never recurses deeply.
 enum { VALUE_DEPTH = 500 };
