@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
+
+enum { ABORT_SECONDS = 5 };
 
 // In order of preference: the first that was built and whose launcher is there.
 static const CommBackend *const backends[] = {&COMM_MPI, &COMM_SELF};
@@ -37,6 +40,7 @@ Status comm_open(int *argc, char ***argv, Comm **out)
     while (!(backends[i]->open && backends[i]->launched())) // the last one is always there
         i++;
     TRY(backends[i]->open(argc, argv, out));
+    pthread_mutex_init(&(*out)->lock, NULL);
     if ((*out)->size > 1)
         return ST_OK;
     Status s = refuse_unconnected();
@@ -60,14 +64,27 @@ void comm_close(Comm *c)
     c->backend->close(c);
 }
 
+Status comm_watch(Comm *c, double seconds) { return watch_start(c, seconds, &c->watch); }
+
+// A launcher that cannot be reached, or a thread that does not give up the lock, must not keep the process.
+static void *end_in_any_case(void *exit_code)
+{
+    sleep(ABORT_SECONDS);
+    _Exit((int)(intptr_t)exit_code);
+}
+
 void comm_abort(Comm *c, int exit_code)
 {
+    pthread_t thread;
+    pthread_create(&thread, NULL, end_in_any_case, (void *)(intptr_t)exit_code);
+    comm_lock(c); // for good
     c->backend->abort(c, exit_code);
     _Exit(exit_code);
 }
 
 int comm_rank(const Comm *c) { return c->rank; }
 int comm_size(const Comm *c) { return c->size; }
+const char *comm_host(const Comm *c, int rank) { return c->backend->host(c, rank); }
 
 const char *comm_library(void)
 {
@@ -92,7 +109,12 @@ static Status send_to_self(Comm *c, int tag, void *data, size_t size)
 
 Status comm_send_take(Comm *c, int to, int tag, void *data, size_t size)
 {
-    return to == c->rank ? send_to_self(c, tag, data, size) : c->backend->send(c, to, tag, data, size);
+    if (to == c->rank)
+        return send_to_self(c, tag, data, size);
+    comm_lock(c);
+    Status s = c->backend->send(c, to, tag, data, size);
+    comm_unlock(c);
+    return s;
 }
 
 Status comm_send(Comm *c, int to, int tag, const void *data, size_t size)
@@ -108,8 +130,12 @@ Status comm_send(Comm *c, int to, int tag, const void *data, size_t size)
 Status comm_take(Comm *c, CommMessage *out, bool *got)
 {
     CommNode *n = c->first;
-    if (!n)
-        return c->backend->take(c, out, got);
+    if (!n) {
+        comm_lock(c);
+        Status s = c->backend->take(c, out, got);
+        comm_unlock(c);
+        return s;
+    }
     *out = n->message;
     *got = true;
     c->first = n->next;
@@ -129,12 +155,20 @@ size_t comm_unsent(const Comm *c) { return c->backend->unsent(c); }
 
 Status comm_all_gather(Comm *c, const void *mine, size_t size, void *all)
 {
-    return c->backend->all_gather(c, mine, size, all);
+    comm_lock(c);
+    Status s = c->backend->all_gather(c, mine, size, all);
+    comm_unlock(c);
+    return s;
 }
 
 Status comm_broadcast(Comm *c, int root, void *data, size_t size)
 {
-    return c->size == 1 ? ST_OK : c->backend->broadcast(c, root, data, size);
+    if (c->size == 1)
+        return ST_OK;
+    comm_lock(c);
+    Status s = c->backend->broadcast(c, root, data, size);
+    comm_unlock(c);
+    return s;
 }
 
 Status comm_agree(Comm *c, Status mine)

@@ -1,7 +1,8 @@
 // Comm: messages between the processes (ranks) of a run. Two backends: MPI, and a single process, which always exists.
 //
 // Nothing here waits busily: a rank that waits sleeps between looks, longer and longer, up to COMM_LONGEST_SLEEP. All
-// functions are called from the main thread. Collective functions are called by all ranks in the same order.
+// functions but comm_abort and comm_host are called from the main thread. Collective functions are called by all ranks in
+// the same order.
 #ifndef TSB_COORDINATOR_COMM_H
 #define TSB_COORDINATOR_COMM_H
 
@@ -26,11 +27,15 @@ Status comm_open(int *argc, char ***argv, Comm **out);
 bool comm_speaks(void);
 // Collective, after the last message has been taken. NULL is fine.
 void comm_close(Comm *c);
-// Ends all processes at once with this exit code; for when the others cannot be told otherwise.
+// From here to comm_close the run ends, by comm_abort, when a rank is silent for `seconds` (0: never). See watch.h.
+Status comm_watch(Comm *c, double seconds);
+// Ends all processes at once with this exit code; for when the others cannot be told otherwise. From any thread.
 _Noreturn void comm_abort(Comm *c, int exit_code);
 
 int comm_rank(const Comm *c);
 int comm_size(const Comm *c);
+// The name of the host that a rank runs on.
+const char *comm_host(const Comm *c, int rank);
 // "Open MPI v4.1.4 …" or "single process": what this binary can do.
 const char *comm_library(void);
 

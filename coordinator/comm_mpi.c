@@ -1,5 +1,6 @@
 // Comm over MPI: the only file that includes mpi.h. Without TSB_HAVE_MPI it is a row that cannot be opened.
 // Every wait is a test and a sleep, never a blocking MPI call, which would burn a core: ranks share cores with lanes.
+// MPI is used by one thread at a time: MPI_THREAD_SERIALIZED, by the comm's lock.
 #include "coordinator/comm_backend.h"
 
 #ifndef TSB_HAVE_MPI
@@ -12,8 +13,9 @@ const CommBackend COMM_MPI = {.name = "mpi"};
 #include <mpi.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { BROADCAST_PIECE = 64 << 20 };
+enum { BROADCAST_PIECE = 64 << 20, HOST_NAME = 64 };
 
 typedef struct Sending {
     MPI_Request request;
@@ -23,7 +25,9 @@ typedef struct Sending {
 
 typedef struct MpiComm {
     Comm head;
-    MPI_Comm world;
+    MPI_Comm world, beats; // beats: of the watch
+    MPI_Request *beating;  // [size] on rank 0, else [1]: the newest beat to that rank
+    char (*hosts)[HOST_NAME];
     Sending *sending; // not yet received by the other side
     size_t sending_count, sending_capacity;
     size_t unsent;
@@ -63,35 +67,56 @@ static const char *mpi_library(void)
     return text;
 }
 
+// What every rank allocates before it may wait for the others. A rank that cannot must take all with it.
+static void alloc_or_abort(MpiComm *c)
+{
+    size_t peers = c->head.rank == 0 ? (size_t)c->head.size : 1;
+    c->beating = malloc(peers * sizeof *c->beating);
+    c->hosts = calloc((size_t)c->head.size, sizeof *c->hosts);
+    if (!c->beating || !c->hosts)
+        MPI_Abort(MPI_COMM_WORLD, status_exit_code(ST_MEMORY));
+    for (size_t i = 0; i < peers; i++)
+        c->beating[i] = MPI_REQUEST_NULL;
+}
+
 static Status mpi_open(int *argc, char ***argv, Comm **out)
 {
     MpiComm *c = calloc(1, sizeof *c);
     if (!c)
         return status_no_memory(sizeof *c);
     int provided;
-    int code = MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided);
+    int code = MPI_Init_thread(argc, argv, MPI_THREAD_SERIALIZED, &provided);
+    if (code == MPI_SUCCESS && provided < MPI_THREAD_SERIALIZED)
+        code = MPI_ERR_OTHER;
     if (code == MPI_SUCCESS)
         code = MPI_Comm_dup(MPI_COMM_WORLD, &c->world);
+    if (code == MPI_SUCCESS)
+        code = MPI_Comm_dup(MPI_COMM_WORLD, &c->beats);
     if (code != MPI_SUCCESS) {
         free(c);
         return mpi_fail("MPI_Init_thread", code);
     }
     MPI_Comm_set_errhandler(c->world, MPI_ERRORS_RETURN);
+    MPI_Comm_set_errhandler(c->beats, MPI_ERRORS_RETURN);
     MPI_Comm_rank(c->world, &c->head.rank);
     MPI_Comm_size(c->world, &c->head.size);
+    alloc_or_abort(c);
+    char mine[HOST_NAME] = "";
+    gethostname(mine, sizeof mine - 1);
+    MPI_Allgather(mine, HOST_NAME, MPI_BYTE, c->hosts, HOST_NAME, MPI_BYTE, c->world);
     c->head.backend = &COMM_MPI;
     *out = &c->head;
     return ST_OK;
 }
 
-static Status wait_politely(MPI_Request *request)
+static Status wait_politely(MpiComm *c, MPI_Request *request)
 {
     int done = 0, idle = 0;
     for (;;) {
         MPI_TRY(MPI_Test(request, &done, MPI_STATUS_IGNORE));
         if (done)
             return ST_OK;
-        comm_pause(&idle);
+        comm_pause_unlocked(&c->head, &idle);
     }
 }
 
@@ -112,24 +137,61 @@ static Status progress(MpiComm *c)
     return ST_OK;
 }
 
+static void mpi_beat(Comm *head, int to)
+{
+    MpiComm *c = (MpiComm *)head;
+    int done = 0;
+    if (MPI_Test(&c->beating[to], &done, MPI_STATUS_IGNORE) == MPI_SUCCESS && done)
+        MPI_Isend(NULL, 0, MPI_BYTE, to, 0, c->beats, &c->beating[to]);
+}
+
+static int mpi_take_beat(Comm *head)
+{
+    MpiComm *c = (MpiComm *)head;
+    int there = 0;
+    MPI_Status status;
+    if (MPI_Iprobe(MPI_ANY_SOURCE, 0, c->beats, &there, &status) != MPI_SUCCESS || !there)
+        return -1;
+    // Empty and arrived: this does not wait.
+    return MPI_Recv(NULL, 0, MPI_BYTE, status.MPI_SOURCE, 0, c->beats, MPI_STATUS_IGNORE) == MPI_SUCCESS ? status.MPI_SOURCE : -1;
+}
+
+// All ranks come here; none leaves before the last has come.
+static void meet(MpiComm *c)
+{
+    MPI_Request barrier;
+    comm_lock(&c->head);
+    if (MPI_Ibarrier(c->world, &barrier) == MPI_SUCCESS)
+        wait_politely(c, &barrier);
+    comm_unlock(&c->head);
+}
+
 static void mpi_close(Comm *head)
 {
     MpiComm *c = (MpiComm *)head;
-    // Arrive together: MPI_Finalize itself waits busily.
     int idle = 0;
+    comm_lock(head);
     while (c->sending_count > 0 && progress(c) == ST_OK)
         if (c->sending_count > 0)
-            comm_pause(&idle);
-    MPI_Request barrier;
-    if (MPI_Ibarrier(c->world, &barrier) == MPI_SUCCESS)
-        wait_politely(&barrier);
+            comm_pause_unlocked(head, &idle);
+    comm_unlock(head);
+    // Arrive together: MPI_Finalize itself waits busily. After the second meeting nobody sends beats any more.
+    meet(c);
+    watch_stop(head->watch);
+    meet(c);
+    while (mpi_take_beat(head) >= 0) {}
+    MPI_Comm_free(&c->beats);
     MPI_Comm_free(&c->world);
     MPI_Finalize();
     for (size_t i = 0; i < c->sending_count; i++)
         free(c->sending[i].data);
     free(c->sending);
+    free(c->beating);
+    free(c->hosts);
     free(c);
 }
+
+static const char *mpi_host(const Comm *head, int rank) { return ((const MpiComm *)head)->hosts[rank]; }
 
 static void mpi_abort(Comm *head, int exit_code)
 {
@@ -184,7 +246,7 @@ static Status mpi_take(Comm *head, CommMessage *out, bool *got)
         return status_no_memory((size_t)size);
     MPI_Request request;
     int code = MPI_Imrecv(out->data, size, MPI_BYTE, &message, &request);
-    Status s = code == MPI_SUCCESS ? wait_politely(&request) : mpi_fail("MPI_Imrecv", code);
+    Status s = code == MPI_SUCCESS ? wait_politely(c, &request) : mpi_fail("MPI_Imrecv", code);
     if (s != ST_OK)
         comm_message_free(out);
     *got = s == ST_OK;
@@ -198,7 +260,7 @@ static Status mpi_all_gather(Comm *head, const void *mine, size_t size, void *al
     MpiComm *c = (MpiComm *)head;
     MPI_Request request;
     MPI_TRY(MPI_Iallgather(mine, (int)size, MPI_BYTE, all, (int)size, MPI_BYTE, c->world, &request));
-    return wait_politely(&request);
+    return wait_politely(c, &request);
 }
 
 static Status mpi_broadcast(Comm *head, int root, void *data, size_t size)
@@ -208,7 +270,7 @@ static Status mpi_broadcast(Comm *head, int root, void *data, size_t size)
         size_t piece = size - at < BROADCAST_PIECE ? size - at : BROADCAST_PIECE;
         MPI_Request request;
         MPI_TRY(MPI_Ibcast((char *)data + at, (int)piece, MPI_BYTE, root, c->world, &request));
-        TRY(wait_politely(&request));
+        TRY(wait_politely(c, &request));
         at += piece;
     }
     return ST_OK;
@@ -216,6 +278,7 @@ static Status mpi_broadcast(Comm *head, int root, void *data, size_t size)
 
 const CommBackend COMM_MPI = {
     "mpi", mpi_launched, mpi_library, mpi_open, mpi_close, mpi_abort, mpi_send, mpi_take, mpi_unsent, mpi_all_gather, mpi_broadcast,
+    mpi_host, mpi_beat, mpi_take_beat,
 };
 
 #endif

@@ -58,7 +58,9 @@ static int run_parallel(int argc, char **argv, const Options *o)
         log_configure(comm_rank(c) > 0 && !o->verbose ? LOG_ERROR : log_level(), comm_rank(c) > 0 ? prefix : "tsbatch: ");
     }
     bool abandoned = false;
-    s = o->command == COMMAND_RUN ? run_command(c, o, &abandoned) : bench_command(c, o);
+    s = comm_agree(c, comm_watch(c, o->lost_after));
+    if (s == ST_OK)
+        s = o->command == COMMAND_RUN ? run_command(c, o, &abandoned) : bench_command(c, o);
     int code = say(c, s);
     comm_close(c);
     if (abandoned)

@@ -2,6 +2,8 @@
 // A new option is one row here and one field of Options; --help, defaults and the echoed configuration follow.
 #include "coordinator/options.h"
 
+#include "coordinator/watch.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -77,6 +79,9 @@ static const OptionRow table[] = {
     {"report", 0, TEXT, RUN | BENCH, false, "FILE.json", NULL, NULL, 0, AT(report), "write a summary: times, rates, configuration, machine"},
     {"trace", 0, TEXT, RUN, false, "FILE.json", NULL, NULL, 0, AT(trace),
      "write a timeline of batches, reads and writes of every lane (for chrome://tracing or ui.perfetto.dev)"},
+    {"lost-after", 0, NUMBER, RUN | BENCH, false, "S", "15", NULL, 0, AT(lost_after),
+     "end the run (exit code 75) when a process has been silent for S seconds: it, its host or the network is lost. 0: never, "
+     "for debuggers that stop processes"},
     {"profile", 0, FLAG, RUN | BENCH, false, NULL, NULL, NULL, 0, AT(profile), "print the time per operator at the end"},
     {"progress", 0, CHOICE, RUN, false, "WHEN", "auto", "auto|always|never", 0, AT(progress),
      "samples, rate and time left on stderr; auto: when it is a terminal"},
@@ -282,6 +287,8 @@ static Status check_together(const Options *o)
         return status_fail(ST_USAGE, "--stateful runs the batches in order on one lane: leave out --lanes");
     if (o->max_errors && strcmp(o->on_error, "skip") != 0)
         return status_fail(ST_USAGE, "--max-errors counts skipped errors: it needs --on-error skip");
+    if (o->lost_after > 0 && o->lost_after < WATCH_LEAST)
+        return status_fail(ST_USAGE, "--lost-after: at least %g seconds, or 0 for never", WATCH_LEAST);
     if (o->per_sample && o->pad_last)
         return status_fail(ST_USAGE, "--pad-last fills batches, and with --per-sample there are none");
     return ST_OK;

@@ -42,6 +42,7 @@ typedef struct Options {
     int64_t seed;
     const char *report, *trace;
     bool profile;
+    double lost_after;
     const char *progress;
     bool quiet, verbose, dry_run;
     const char *dump; // name of a pass, or NULL

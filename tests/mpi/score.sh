@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Scores the demo with several processes: the same data sets whatever the number of ranks and lanes, the way rows travel,
 # and interruptions.
-# usage: score.sh TSBATCH CASE      CASE: ranks, gather, killed, signal, errors
+# usage: score.sh TSBATCH CASE      CASE: ranks, gather, killed, signal, stopped, errors
 set -eu
 tsbatch=$(realpath "$1") case=$2
 here=$(dirname "$(realpath "$0")")
@@ -77,6 +77,24 @@ signal)
         "$tsbatch" "$model" "$data" -o stopped.h5 -q --resume || fail "not resumed after SIG$signal"
         "$tsbatch" "$model" "$data" -o whole.h5 -q -b 1 --overwrite
         same whole.h5 stopped.h5 "interrupted and resumed"
+    done
+    ;;
+stopped)
+    # A process that is there but says nothing: the others end, with the code for --resume, and the host is named.
+    printf '#!/bin/sh\necho $$ >"pid.$OMPI_COMM_WORLD_RANK"\nexec "$@"\n' >noted.sh
+    chmod +x noted.sh
+    for lost in 2 0; do
+        rm -f pid.*
+        "$here/mpirun.sh" 3 60 ./noted.sh "$tsbatch" bench "$model" --input 'f32[64,1,8,8]' --seconds 50 --lost-after 5 >/dev/null 2>message &
+        job=$!
+        until [ -s pid.0 ] && [ -s pid.1 ] && [ -s pid.2 ]; do sleep 0.05; done
+        sleep 1.5
+        kill -STOP "$(cat "pid.$lost")"
+        start=$SECONDS code=0
+        wait "$job" || code=$?
+        [ "$code" = 75 ] || fail "rank $lost stopped: exit code $code: $(cat message)"
+        [ $((SECONDS - start)) -le 15 ] || fail "rank $lost stopped: the others ended after $((SECONDS - start)) s"
+        grep -q "rank $lost on host $(hostname) has not been heard of for 5 s.*--resume continues" message || fail "rank $lost stopped: $(cat message)"
     done
     ;;
 errors)

@@ -1,0 +1,173 @@
+// Beats between ranks, and the thread that sends and counts them.
+// The thread shares the comm with the main thread by its lock, held for one message at a time.
+#include "coordinator/watch.h"
+
+#include "coordinator/comm_backend.h"
+#include "io/base/log.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+Status watch_state_init(WatchState *s, int self, int size, double limit)
+{
+    size_t peers = self == 0 ? (size_t)size : 1;
+    *s = (WatchState){.self = self, .size = size, .limit = limit, .beaten = -WATCH_BEAT};
+    s->heard = calloc(peers, sizeof *s->heard);
+    return s->heard ? ST_OK : status_no_memory(peers * sizeof *s->heard);
+}
+
+void watch_state_free(WatchState *s)
+{
+    free(s->heard);
+    s->heard = NULL;
+}
+
+bool watch_advance(WatchState *s, double elapsed)
+{
+    s->clock += elapsed < WATCH_STEP ? elapsed : WATCH_STEP;
+    if (s->clock - s->beaten < WATCH_BEAT)
+        return false;
+    s->beaten = s->clock;
+    return true;
+}
+
+void watch_heard(WatchState *s, int from)
+{
+    if (s->self == 0 ? from > 0 && from < s->size : from == 0)
+        s->heard[from] = s->clock;
+}
+
+int watch_lost(const WatchState *s)
+{
+    double late = s->self * 0.1 < WATCH_STAGGER ? s->self * 0.1 : WATCH_STAGGER;
+    if (s->self != 0)
+        return s->clock - s->heard[0] > s->limit + late ? 0 : -1;
+    for (int i = 1; i < s->size; i++)
+        if (s->clock - s->heard[i] > s->limit)
+            return i;
+    return -1;
+}
+
+struct Watch {
+    Comm *comm;
+    WatchState state;
+    pthread_t thread;
+    pthread_mutex_t lock; // of `ended`
+    pthread_cond_t wake;
+    bool ended;
+};
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+// Sleeps one tick. False: the watch ends.
+static bool sleep_a_tick(Watch *w)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += (long)(WATCH_TICK * 1e9);
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&w->lock);
+    int code = 0;
+    while (!w->ended && code == 0)
+        code = pthread_cond_clockwait(&w->wake, &w->lock, CLOCK_MONOTONIC, &until);
+    bool go_on = !w->ended;
+    pthread_mutex_unlock(&w->lock);
+    return go_on;
+}
+
+static void send_beats(Watch *w)
+{
+    Comm *c = w->comm;
+    int first = w->state.self == 0 ? 1 : 0, end = w->state.self == 0 ? w->state.size : 1;
+    for (int to = first; to < end; to++) {
+        comm_lock(c);
+        c->backend->beat(c, to);
+        comm_unlock(c);
+    }
+}
+
+static void take_beats(Watch *w)
+{
+    Comm *c = w->comm;
+    for (int from;;) {
+        comm_lock(c);
+        from = c->backend->take_beat(c);
+        comm_unlock(c);
+        if (from < 0)
+            return;
+        watch_heard(&w->state, from);
+    }
+}
+
+static void *watch_main(void *arg)
+{
+    Watch *w = arg;
+    for (double last = now(); sleep_a_tick(w);) {
+        double at = now();
+        bool due = watch_advance(&w->state, at - last);
+        last = at;
+        if (due)
+            send_beats(w);
+        take_beats(w);
+        int lost = watch_lost(&w->state);
+        if (lost < 0)
+            continue;
+        log_error("rank %d on host %s has not been heard of for %.0f s: it is taken for lost; --resume continues", lost, comm_host(w->comm, lost), w->state.limit);
+        comm_abort(w->comm, status_exit_code(ST_INTERRUPTED));
+    }
+    return NULL;
+}
+
+Status watch_start(Comm *c, double limit, Watch **out)
+{
+    *out = NULL;
+    if (c->size == 1 || !c->backend->beat || limit <= 0)
+        return ST_OK;
+    Watch *w = calloc(1, sizeof *w);
+    if (!w)
+        return status_no_memory(sizeof *w);
+    w->comm = c;
+    w->lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    w->wake = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+    Status s = watch_state_init(&w->state, c->rank, c->size, limit);
+    if (s != ST_OK) {
+        free(w);
+        return s;
+    }
+    // Signals are for the main thread, whose sleep they end.
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int code = pthread_create(&w->thread, NULL, watch_main, w);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (code != 0) {
+        watch_state_free(&w->state);
+        free(w);
+        return status_fail(ST_MEMORY, "cannot start the thread that watches the other ranks: %s", strerror(code));
+    }
+    *out = w;
+    return ST_OK;
+}
+
+void watch_stop(Watch *w)
+{
+    if (!w)
+        return;
+    pthread_mutex_lock(&w->lock);
+    w->ended = true;
+    pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->lock);
+    pthread_join(w->thread, NULL);
+    pthread_mutex_destroy(&w->lock);
+    pthread_cond_destroy(&w->wake);
+    watch_state_free(&w->state);
+    free(w);
+}
