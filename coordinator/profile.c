@@ -1,6 +1,6 @@
 // --profile: time per operator and kernel variant, added up over the lanes of all ranks.
 #include "coordinator/report.h"
-#include "coordinator/wire.h"
+#include "io/base/wire.h"
 
 #include <stdio.h>
 #include <stdlib.h>

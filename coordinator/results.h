@@ -9,7 +9,7 @@
 #ifndef TSB_COORDINATOR_RESULTS_H
 #define TSB_COORDINATOR_RESULTS_H
 
-#include "coordinator/wire.h"
+#include "io/base/wire.h"
 #include "io/h5_sink.h"
 #include "worker/tensor.h"
 

@@ -1,7 +1,7 @@
 // Wire: values in messages between ranks of one run: same binary, same byte order, so fields travel as they are.
 // Reading checks bounds all the same: a Wire that ran out stays failed.
-#ifndef TSB_COORDINATOR_WIRE_H
-#define TSB_COORDINATOR_WIRE_H
+#ifndef TSB_IO_BASE_WIRE_H
+#define TSB_IO_BASE_WIRE_H
 
 #include "io/base/buf.h"
 
