@@ -10,6 +10,7 @@ struct TypeTable {
     Arena *arena;
     Type **slots; // open addressing, capacity is a power of two
     size_t count, capacity;
+    const Type **by_id;
     uint32_t next_id;
     const Type *simple[TYPE_VAR + 1];
 };
@@ -64,7 +65,8 @@ static Type *intern(TypeTable *t, const Type *key)
         return *slot;
     Type *n = ARENA_NEW(t->arena, Type);
     *n = *key;
-    n->id = t->next_id++;
+    n->id = t->next_id;
+    ARENA_PUSH(t->arena, t->by_id, t->next_id, n);
     if (key->count)
         n->elem = arena_copy(t->arena, key->elem, key->count * sizeof *key->elem);
     if (key->name.len)
@@ -89,6 +91,8 @@ TypeTable *type_table_new(Arena *a)
         t->simple[k] = intern(t, &(Type){.kind = (TypeKind)k});
     return t;
 }
+
+const Type *type_by_id(const TypeTable *t, uint32_t id) { return id < t->next_id ? t->by_id[id] : NULL; }
 
 const Type *type_of_kind(TypeTable *t, TypeKind kind)
 {

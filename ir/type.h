@@ -54,6 +54,9 @@ typedef struct Type {
 typedef struct TypeTable TypeTable;
 
 TypeTable *type_table_new(Arena *a);
+// The type with this `id`, or NULL. Ids count from 0 in the order of interning: processes that compile the same sources in
+// the same order number them alike. Safe from several threads while none of them adds types.
+const Type *type_by_id(const TypeTable *t, uint32_t id);
 
 const Type *type_of_kind(TypeTable *t, TypeKind kind); // kinds without elements
 const Type *type_list(TypeTable *t, const Type *elem);

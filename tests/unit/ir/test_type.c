@@ -41,6 +41,11 @@ static void test_interned(void **state)
     for (int n = 0; n < 2000; n++) // the table grows
         type_class(table, TYPE_CLASS, arena_printf(&arena, "__torch__.C%d", n), NULL);
     assert_ptr_equal(type_class(table, TYPE_CLASS, STR("__torch__.C7"), NULL), type_class(table, TYPE_CLASS, STR("__torch__.C7"), NULL));
+    uint32_t count = 0;
+    for (const Type *t; (t = type_by_id(table, count)); count++)
+        assert_int_equal(t->id, count);
+    assert_true(count > 2000);
+    assert_ptr_equal(type_by_id(table, i->id), i);
 }
 
 static void test_spelling(void **state)
