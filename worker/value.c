@@ -332,6 +332,85 @@ bool value_has_object(IValue v)
     return found;
 }
 
+// Calls `visit` for each object in v, and looks into those for which it says true. False: too deep, given up.
+static bool visit_objects(IValue v, bool (*visit)(Object *o, void *ctx), void *ctx)
+{
+    const IValue *items = NULL;
+    uint32_t count = 0;
+    IValue pair[2];
+    if (v.tag < TAG_FIRST_COUNTED || v.tag == TAG_TENSOR || v.tag == TAG_STR)
+        return true;
+    if (value_enter() != ST_OK) {
+        status_clear();
+        return false;
+    }
+    bool going = true;
+    switch ((ValueTag)v.tag) {
+    case TAG_LIST: items = v.as.list->items; count = v.as.list->len; break;
+    case TAG_TUPLE: items = v.as.tuple->items; count = v.as.tuple->len; break;
+    case TAG_FUTURE: items = &v.as.future->value; count = 1; break;
+    case TAG_OBJECT:
+        if (!v.as.object->persistent && visit(v.as.object, ctx)) {
+            items = v.as.object->slots;
+            count = v.as.object->len;
+        }
+        break;
+    case TAG_DICT:
+        for (uint32_t at = 0; going && dict_next(v.as.dict, &at, &pair[0], &pair[1]);)
+            going = visit_objects(pair[0], visit, ctx) && visit_objects(pair[1], visit, ctx);
+        break;
+    default: break;
+    }
+    for (uint32_t i = 0; going && i < count; i++)
+        going = visit_objects(items[i], visit, ctx);
+    value_leave();
+    return going;
+}
+
+static bool take_off(Object *o, void *ctx)
+{
+    (void)ctx;
+    bool listed = o->link != NULL;
+    unlist(o);
+    return listed;
+}
+
+static bool put_on(Object *o, void *list)
+{
+    if (o->link)
+        return false;
+    object_list(o, list);
+    return true;
+}
+
+void values_list(const IValue *values, uint32_t count, Object **list)
+{
+    for (uint32_t i = 0; i < count; i++)
+        visit_objects(values[i], put_on, list);
+}
+
+void values_unlist(const IValue *values, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        visit_objects(values[i], take_off, NULL);
+}
+
+void values_discard(IValue *values, uint32_t count, const IValue *kept, uint32_t kept_count)
+{
+    Object *stay = NULL, *go = NULL;
+    if (any_has_object(values, count)) {
+        values_list(kept, kept_count, &stay);
+        values_list(values, count, &go);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        IValue v = values[i];
+        values[i] = value_none();
+        value_release(v);
+    }
+    objects_forget(&stay, false);
+    objects_forget(&go, true);
+}
+
 static bool items_equal(const IValue *a, uint32_t na, const IValue *b, uint32_t nb)
 {
     if (na != nb)

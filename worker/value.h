@@ -91,6 +91,7 @@ typedef struct Storage {
     void *data;
     void *origin;      // the shared bytes, when dirty
     size_t origin_capacity; // likewise for them
+    const void *source; // bytes of the archive that `data` is an aligned copy of, or NULL
     struct Storage *next_dirty;
     Tensor *tensors;   // every live tensor of a tracked storage, so that a private copy can move them
     struct Lane *lane; // whose allocator owns data, this struct and its tensors
@@ -164,6 +165,13 @@ void object_list(Object *o, Object **list);
 void objects_forget(Object **list, bool garbage);
 // Does the value hold an object? (True for one that is nested too deeply to tell.)
 bool value_has_object(IValue v);
+// Puts the objects that the values hold and that are on no list on this one; takes those that are on one off it (the
+// search goes no deeper where it meets one that is on none).
+void values_list(const IValue *values, uint32_t count, Object **list);
+void values_unlist(const IValue *values, uint32_t count);
+// Releases values and makes them None. Objects that they hold and that hold each other are freed too, unless `kept` (which
+// stay) hold them; nobody else may. None of the objects may be on a list.
+void values_discard(IValue *values, uint32_t count, const IValue *kept, uint32_t kept_count);
 Status value_enum(const ClassDef *cls, Str name, IValue value, IValue *out); // borrows the name, retains the value
 Status value_future_take(IValue result, IValue *out); // one that is complete
 Status future_result(IValue future, IValue *out);      // waits: the result, or raises what was raised
