@@ -18,6 +18,8 @@ Status tensor_view(struct Lane *lane, Tensor *base, int ndim, const int64_t *siz
 Status storage_new(struct Lane *lane, size_t bytes, Storage **out);
 Status storage_borrow(struct Lane *lane, const void *data, size_t bytes, Storage **out);
 void storage_release(Storage *s);
+// One over the bytes of archive data, which must live as long.
+Status storage_of_datum(struct Lane *lane, const DatumStorage *d, Storage **out);
 // A tensor of `storage` (retained) at `offset` elements, with the dtype, sizes, strides and layout of `like`.
 Status tensor_of_storage(struct Lane *lane, Storage *storage, const View *like, int64_t offset, Tensor **out);
 // Gives a shared storage a private copy and moves every tensor over to it.

@@ -102,6 +102,17 @@ static const Type *element_type(const Type *t, TypeKind kind, uint32_t index)
     return t && t->kind == kind && index < t->count ? t->elem[index] : NULL;
 }
 
+Status storage_of_datum(Lane *lane, const DatumStorage *d, Storage **out)
+{
+    if ((uintptr_t)d->data % dtype_size(d->dtype) == 0)
+        return storage_borrow(lane, d->data, d->size, out);
+    TRY(storage_new(lane, d->size, out)); // of an archive that was zipped again
+    memcpy((*out)->data, d->data, d->size);
+    (*out)->shared = (*out)->tracked = true;
+    (*out)->source = d->data;
+    return ST_OK;
+}
+
 static Status storage_from_datum(Lane *lane, ValueMemo *memo, const DatumStorage *d, Storage **out)
 {
     MemoSlot *known = memo_find(memo, d);
@@ -110,13 +121,7 @@ static Status storage_from_datum(Lane *lane, ValueMemo *memo, const DatumStorage
         return ST_OK;
     }
     Storage *s;
-    if ((uintptr_t)d->data % dtype_size(d->dtype) == 0) {
-        TRY(storage_borrow(lane, d->data, d->size, &s));
-    } else { // of an archive that was zipped again
-        TRY(storage_new(lane, d->size, &s));
-        memcpy(s->data, d->data, d->size);
-        s->shared = s->tracked = true;
-    }
+    TRY(storage_of_datum(lane, d, &s));
     Status status = memo_put(memo, d, value_none(), s);
     storage_release(s); // the memo keeps it
     *out = s;
