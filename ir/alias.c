@@ -503,6 +503,13 @@ bool alias_node_touched(const Alias *a, const Node *n)
     return false;
 }
 
+uint32_t alias_datum_set(const Alias *a, const Datum *d)
+{
+    const void *key = a->key_capacity ? datum_key(d) : NULL;
+    const KeySlot *k = key ? key_find(a->keys, a->key_capacity, key, 0) : NULL;
+    return k && k->pointer ? find(a, k->set) : 0;
+}
+
 bool alias_datum_is_written(const Alias *a, const Datum *d)
 {
     const void *key = a->any_write && a->key_capacity ? datum_key(d) : NULL;

@@ -402,7 +402,7 @@ Node *node_new_like(Graph *g, const Node *n)
     return c;
 }
 
-static Node *clone_node(Graph *g, const Node *n)
+Node *node_clone_before(Graph *g, const Node *n, Node *at)
 {
     Node *c = node_new_like(g, n);
     for (uint32_t i = 0; i < n->input_count; i++)
@@ -411,13 +411,14 @@ static Node *clone_node(Graph *g, const Node *n)
         copy_value(node_add_output(g, c, n->outputs[i]->type), n->outputs[i]);
     for (uint32_t i = 0; i < n->block_count; i++)
         clone_block(g, node_add_block(g, c), n->blocks[i]);
+    node_insert_before(c, at);
     return c;
 }
 
 void block_clone_before(Graph *g, const Block *src, Node *at)
 {
     for (Node *n = block_first(src); n != src->ret; n = n->next)
-        node_insert_before(clone_node(g, n), at);
+        node_clone_before(g, n, at);
 }
 
 Graph *graph_copy(const Graph *g)

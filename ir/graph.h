@@ -151,6 +151,7 @@ Graph *graph_copy(const Graph *g);
 // Copies src's nodes before `at`, a node of g. The replacement in g of every value that src takes from outside (its block's
 // inputs too) must stand in the value's `note`; the copies of src's own values are left in theirs.
 void block_clone_before(Graph *g, const Block *src, Node *at);
+Node *node_clone_before(Graph *g, const Node *n, Node *at); // of one node, in the same way
 
 Node *node_new(Graph *g, NodeKind kind);                       // not yet in a block
 Node *node_new_op(Graph *g, const Schema *schema);

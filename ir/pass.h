@@ -71,6 +71,27 @@ uint32_t alias_set_count(const Alias *a);
 // Whether the set holds something that outlives the call: an argument, an attribute, a constant.
 bool alias_set_outlives(const Alias *a, uint32_t set);
 
+// The set of data behind constants, or 0 when the graph does not show it.
+uint32_t alias_datum_set(const Alias *a, const Datum *d);
+
+// Assignments and origins (origins.c) --------------------------------------------------------------------------------
+
+// What the nodes of a graph and of its forks may assign.
+typedef struct Assignments {
+    struct Assigned *items;
+    uint32_t count;
+    bool unknown_calls; // a call that could not be inlined may assign anything
+    bool fork_writes;   // a fork writes in place: what it writes is not followed
+} Assignments;
+
+void assignments_collect(Arena *a, const Graph *g, Assignments *out);
+// May the attribute `name` of that object be another one than in the file?
+bool assignments_have(const Assignments *all, const Datum *object, Str name);
+// `inputs` and `paths` are the origins of g's inputs: of self in the top graph, of what a fork captures in its body. Paths
+// are made in `names`, the rest in `a`.
+Origins origins_find(Arena *a, Arena *names, const Assignments *assigned, const Graph *g, Datum *const *inputs, const Str *paths);
+Str origin_path(Arena *a, Str path, Str name); // "layer1" and "weight": "layer1.weight"
+
 static inline Datum *origin_of(const Origins *o, const Value *v) { return v->id < o->count ? o->of[v->id] : NULL; }
 
 // Small helpers (pass_util.c) ----------------------------------------------------------------------------------------
