@@ -98,7 +98,7 @@ static Status send_to_self(Comm *c, int tag, void *data, size_t size)
         free(data);
         return status_no_memory(sizeof *n);
     }
-    *n = (CommNode){{c->rank, tag, size, data}, NULL};
+    *n = (CommNode){{.from = c->rank, .tag = tag, .size = size, .data = data}, NULL};
     if (c->last)
         c->last->next = n;
     else
@@ -127,6 +127,22 @@ Status comm_send(Comm *c, int to, int tag, const void *data, size_t size)
     return comm_send_take(c, to, tag, copy, size);
 }
 
+Status comm_send_parts(Comm *c, int to, int tag, void *data, size_t size, const CommPart *parts, int part_count, void *token)
+{
+    comm_lock(c);
+    Status s = c->backend->send_parts(c, to, tag, data, size, parts, part_count, token);
+    comm_unlock(c);
+    return s;
+}
+
+void *comm_sent(Comm *c)
+{
+    comm_lock(c);
+    void *token = c->backend->sent(c);
+    comm_unlock(c);
+    return token;
+}
+
 Status comm_take(Comm *c, CommMessage *out, bool *got)
 {
     CommNode *n = c->first;
@@ -147,11 +163,22 @@ Status comm_take(Comm *c, CommMessage *out, bool *got)
 
 void comm_message_free(CommMessage *m)
 {
+    for (int i = 0; i < m->part_count; i++)
+        free(m->parts[i].data);
+    free(m->parts);
     free(m->data);
     *m = (CommMessage){0};
 }
 
 size_t comm_unsent(const Comm *c) { return c->backend->unsent(c); }
+
+Status comm_drain(Comm *c)
+{
+    comm_lock(c);
+    Status s = c->backend->drain(c);
+    comm_unlock(c);
+    return s;
+}
 
 Status comm_all_gather(Comm *c, const void *mine, size_t size, void *all)
 {

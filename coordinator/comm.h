@@ -14,10 +14,18 @@ enum { COMM_LONGEST_SLEEP_NS = 2000000 };
 
 typedef struct Comm Comm;
 
+// Bytes that travel beside a message, from where they lie to where they will be used.
+typedef struct CommPart {
+    void *data;
+    size_t size;
+} CommPart;
+
 typedef struct CommMessage {
     int from, tag;
     size_t size;
-    uint8_t *data; // owned by the receiver: comm_message_free
+    uint8_t *data;    // owned by the receiver: comm_message_free
+    CommPart *parts;  // likewise; each begins at a multiple of 64
+    int part_count;
 } CommMessage;
 
 // Joins the processes that a launcher (mpirun, srun) started with this one, or just this one when there was none.
@@ -43,11 +51,18 @@ const char *comm_library(void);
 Status comm_send(Comm *c, int to, int tag, const void *data, size_t size);
 // The same without the copy: takes `data` (from malloc), also when it fails.
 Status comm_send_take(Comm *c, int to, int tag, void *data, size_t size);
-// Moves messages along; *got tells whether one arrived.
+// The same to another rank, with parts after it, each of at least one byte. The caller keeps their bytes unchanged until
+// comm_sent gives `token` back (at once when this fails).
+Status comm_send_parts(Comm *c, int to, int tag, void *data, size_t size, const CommPart *parts, int part_count, void *token);
+// The token of a message with parts that has left this rank, or NULL.
+void *comm_sent(Comm *c);
+// Moves messages along; *got tells whether one arrived, parts and all. Never waits.
 Status comm_take(Comm *c, CommMessage *out, bool *got);
 void comm_message_free(CommMessage *m);
 // Bytes given to comm_send that the receivers have not got yet.
 size_t comm_unsent(const Comm *c);
+// Collective: drops what still arrives until everything that any rank sent has left it. After it all tokens can be had.
+Status comm_drain(Comm *c);
 
 // Collectives. all: [size of the run][size].
 Status comm_all_gather(Comm *c, const void *mine, size_t size, void *all);

@@ -18,10 +18,13 @@ typedef struct CommBackend {
     void (*close)(Comm *c); // no lock. Frees all but the loopback queue, which is empty; stops the watch when all have arrived
     void (*abort)(Comm *c, int exit_code);
     Status (*send)(Comm *c, int to, int tag, void *data_taken, size_t size); // to another rank
-    Status (*take)(Comm *c, CommMessage *out, bool *got);                    // from other ranks
+    Status (*send_parts)(Comm *c, int to, int tag, void *data_taken, size_t size, const CommPart *parts, int part_count, void *token);
+    void *(*sent)(Comm *c);
+    Status (*take)(Comm *c, CommMessage *out, bool *got); // from other ranks
     size_t (*unsent)(const Comm *c); // no lock
     Status (*all_gather)(Comm *c, const void *mine, size_t size, void *all);
     Status (*broadcast)(Comm *c, int root, void *data, size_t size);
+    Status (*drain)(Comm *c);
     const char *(*host)(const Comm *c, int rank); // no lock
     // Sends an empty message of the watch, unless the one before is still on its way. NULL: nothing to watch.
     void (*beat)(Comm *c, int to);

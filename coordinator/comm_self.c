@@ -38,6 +38,20 @@ static Status self_send(Comm *c, int to, int tag, void *data, size_t size)
     return status_fail(ST_INTERNAL, "a message to rank %d of a single process", to);
 }
 
+static Status self_send_parts(Comm *c, int to, int tag, void *data, size_t size, const CommPart *parts, int part_count, void *token)
+{
+    (void)parts;
+    (void)part_count;
+    (void)token;
+    return self_send(c, to, tag, data, size);
+}
+
+static void *self_sent(Comm *c)
+{
+    (void)c;
+    return NULL;
+}
+
 static Status self_take(Comm *c, CommMessage *out, bool *got)
 {
     (void)c;
@@ -76,6 +90,26 @@ static const char *self_host(const Comm *c, int rank)
     return "this host";
 }
 
+static Status self_drain(Comm *c)
+{
+    (void)c;
+    return ST_OK;
+}
+
 const CommBackend COMM_SELF = {
-    "self", self_launched, self_library, self_open, self_close, self_abort, self_send, self_take, self_unsent, self_all_gather, self_broadcast, self_host, NULL, NULL,
+    .name = "self",
+    .launched = self_launched,
+    .library = self_library,
+    .open = self_open,
+    .close = self_close,
+    .abort = self_abort,
+    .send = self_send,
+    .send_parts = self_send_parts,
+    .sent = self_sent,
+    .take = self_take,
+    .unsent = self_unsent,
+    .all_gather = self_all_gather,
+    .broadcast = self_broadcast,
+    .drain = self_drain,
+    .host = self_host,
 };

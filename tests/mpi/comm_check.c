@@ -52,6 +52,63 @@ static void check_messages(Comm *c)
     CHECK(comm_agree(c, ST_OK) == ST_OK);
 }
 
+enum { PART_BYTES = 3000000 };
+
+// What message `i` of a rank carries: `i` parts of growing size, filled with one value.
+static size_t part_size(int i, int k) { return (size_t)k * PART_BYTES / 4 + (size_t)i + 1; }
+static unsigned char part_value(int from, int i, int k) { return (unsigned char)(from * 31 + i * 7 + k); }
+
+// Messages with parts and without go round in a ring; they arrive whole and in order, and every token comes back.
+static void check_parts(Comm *c)
+{
+    enum { ROUNDS = 6 };
+    int size = comm_size(c), to = (comm_rank(c) + 1) % size, from = (comm_rank(c) + size - 1) % size, tokens = 0;
+    static CommPart parts[ROUNDS][ROUNDS];
+    if (size == 1)
+        return;
+    for (int i = 0; i < ROUNDS; i++) {
+        for (int k = 0; k < i; k++) {
+            parts[i][k] = (CommPart){malloc(part_size(i, k)), part_size(i, k)};
+            memset(parts[i][k].data, part_value(comm_rank(c), i, k), parts[i][k].size);
+        }
+        void *head = malloc(3);
+        memcpy(head, "abc", 3);
+        CHECK(comm_send_parts(c, to, 2 * i, head, 3, parts[i], i, parts[i]) == ST_OK);
+        CHECK(comm_send(c, to, 2 * i + 1, "between", 8) == ST_OK);
+    }
+    for (int got = 0, idle = 0; (got < 2 * ROUNDS || tokens < ROUNDS) && failures == 0;) {
+        CommMessage m;
+        bool there = false;
+        CHECK(comm_take(c, &m, &there) == ST_OK);
+        while (comm_sent(c))
+            tokens++;
+        if (!there) {
+            comm_pause(&idle);
+            continue;
+        }
+        idle = 0;
+        CHECK(m.from == from && m.tag == got);
+        int parts_wanted = got % 2 ? 0 : got / 2;
+        CHECK(m.size == (got % 2 ? 8 : 3) && m.part_count == parts_wanted);
+        for (int k = 0; k < m.part_count; k++) {
+            const unsigned char *bytes = m.parts[k].data;
+            CHECK(m.parts[k].size == part_size(got / 2, k) && (uintptr_t)bytes % 64 == 0);
+            CHECK(bytes[0] == part_value(from, got / 2, k) && bytes[m.parts[k].size - 1] == bytes[0]);
+        }
+        got++;
+        comm_message_free(&m);
+    }
+    CHECK(tokens == ROUNDS);
+    CHECK(comm_agree(c, ST_OK) == ST_OK);
+    // What nobody takes any more is dropped, and its token comes back all the same.
+    CHECK(comm_send_parts(c, to, 1, malloc(1), 0, parts[ROUNDS - 1], ROUNDS - 1, parts) == ST_OK);
+    CHECK(comm_drain(c) == ST_OK);
+    CHECK(comm_sent(c) == parts && !comm_sent(c));
+    for (int i = 0; i < ROUNDS; i++)
+        for (int k = 0; k < i; k++)
+            free(parts[i][k].data);
+}
+
 static void check_collectives(Comm *c)
 {
     int size = comm_size(c), mine = comm_rank(c) * 3;
@@ -127,6 +184,7 @@ int main(int argc, char **argv)
     if (comm_size(c) > MAX_RANKS)
         return 1;
     check_messages(c);
+    check_parts(c);
     check_collectives(c);
     check_node(c);
     check_idle(c);
