@@ -86,6 +86,14 @@ int comm_rank(const Comm *c) { return c->rank; }
 int comm_size(const Comm *c) { return c->size; }
 const char *comm_host(const Comm *c, int rank) { return c->backend->host(c, rank); }
 
+RankName comm_name(const Comm *c, int rank)
+{
+    RankName name;
+    bool far = strcmp(comm_host(c, rank), comm_host(c, 0)) != 0;
+    snprintf(name.text, sizeof name.text, "rank %d%s%s", rank, far ? " on host " : "", far ? comm_host(c, rank) : "");
+    return name;
+}
+
 const char *comm_library(void)
 {
     return COMM_MPI.open ? COMM_MPI.library() : COMM_SELF.library();
@@ -215,7 +223,7 @@ Status comm_agree(Comm *c, Status mine)
     if (s == ST_OK && failed < c->size) {
         s = comm_broadcast(c, failed, message, sizeof message);
         if (s == ST_OK)
-            s = failed ? status_fail((Status)codes[failed], "rank %d: %s", failed, message) : status_fail((Status)codes[failed], "%s", message);
+            s = failed ? status_fail((Status)codes[failed], "%s: %s", comm_name(c, failed).text, message) : status_fail((Status)codes[failed], "%s", message);
     }
     free(codes);
     return s;

@@ -1,7 +1,7 @@
 // Comm: messages between the processes (ranks) of a run. Two backends: MPI, and a single process, which always exists.
 //
 // Nothing here waits busily: a rank that waits sleeps between looks, longer and longer, up to COMM_LONGEST_SLEEP. All
-// functions but comm_abort and comm_host are called from the main thread. Collective functions are called by all ranks in
+// functions but comm_abort, comm_host and comm_name are called from the main thread. Collective functions are called by all ranks in
 // the same order.
 #ifndef TSB_COORDINATOR_COMM_H
 #define TSB_COORDINATOR_COMM_H
@@ -44,6 +44,11 @@ int comm_rank(const Comm *c);
 int comm_size(const Comm *c);
 // The name of the host that a rank runs on.
 const char *comm_host(const Comm *c, int rank);
+// "rank 3", or "rank 3 on host h2" when rank 0 runs on another host: for messages.
+typedef struct RankName {
+    char text[96];
+} RankName;
+RankName comm_name(const Comm *c, int rank);
 // "Open MPI v4.1.4 …" or "single process": what this binary can do.
 const char *comm_library(void);
 

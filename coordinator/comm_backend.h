@@ -27,8 +27,8 @@ typedef struct CommBackend {
     Status (*drain)(Comm *c);
     const char *(*host)(const Comm *c, int rank); // no lock
     // Sends an empty message of the watch, unless the one before is still on its way. NULL: nothing to watch.
-    void (*beat)(Comm *c, int to);
-    int (*take_beat)(Comm *c); // the rank of a beat that arrived, or -1
+    void (*beat)(Comm *c, int to, Beat beat);
+    Beat (*take_beat)(Comm *c, int *from); // BEAT_NONE: none has arrived
 } CommBackend;
 
 typedef struct CommNode {

@@ -327,23 +327,25 @@ static Status mpi_drain(Comm *head)
     return ST_OK;
 }
 
-static void mpi_beat(Comm *head, int to)
+static void mpi_beat(Comm *head, int to, Beat beat)
 {
     MpiComm *c = (MpiComm *)head;
     int done = 0;
     if (MPI_Test(&c->beating[to], &done, MPI_STATUS_IGNORE) == MPI_SUCCESS && done)
-        MPI_Isend(NULL, 0, MPI_BYTE, to, 0, c->beats, &c->beating[to]);
+        MPI_Isend(NULL, 0, MPI_BYTE, to, (int)beat, c->beats, &c->beating[to]);
 }
 
-static int mpi_take_beat(Comm *head)
+static Beat mpi_take_beat(Comm *head, int *from)
 {
     MpiComm *c = (MpiComm *)head;
     int there = 0;
     MPI_Status status;
-    if (MPI_Iprobe(MPI_ANY_SOURCE, 0, c->beats, &there, &status) != MPI_SUCCESS || !there)
-        return -1;
+    if (MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, c->beats, &there, &status) != MPI_SUCCESS || !there)
+        return BEAT_NONE;
+    *from = status.MPI_SOURCE;
     // Empty and arrived: this does not wait.
-    return MPI_Recv(NULL, 0, MPI_BYTE, status.MPI_SOURCE, 0, c->beats, MPI_STATUS_IGNORE) == MPI_SUCCESS ? status.MPI_SOURCE : -1;
+    int code = MPI_Recv(NULL, 0, MPI_BYTE, *from, status.MPI_TAG, c->beats, MPI_STATUS_IGNORE);
+    return code == MPI_SUCCESS ? (Beat)status.MPI_TAG : BEAT_NONE;
 }
 
 // All ranks come here; none leaves before the last has come.
@@ -365,7 +367,7 @@ static void mpi_close(Comm *head)
     // After the second meeting nobody sends beats any more.
     watch_stop(head->watch);
     meet(c);
-    while (mpi_take_beat(head) >= 0) {}
+    for (int from; mpi_take_beat(head, &from) != BEAT_NONE;) {}
     MPI_Comm_free(&c->beats);
     MPI_Comm_free(&c->parts);
     MPI_Comm_free(&c->world);

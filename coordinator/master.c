@@ -378,7 +378,7 @@ static Status take_failed(Master *m, int from, Wire *w)
     const char *text = wire_text(w);
     if (batch >= 0 && batch < m->job->batches)
         sched_failed(m->sched, from, batch);
-    return from ? status_fail(s, "rank %d: %s", from, text) : status_fail(s, "%s", text);
+    return from ? status_fail(s, "%s: %s", comm_name(m->job->comm, from).text, text) : status_fail(s, "%s", text);
 }
 
 void master_interrupt(Master *m, int from, int signal)

@@ -3,6 +3,7 @@
 #include "coordinator/watch.h"
 
 #include "coordinator/comm_backend.h"
+#include "coordinator/signals.h"
 #include "io/base/log.h"
 
 #include <signal.h>
@@ -41,7 +42,7 @@ void watch_heard(WatchState *s, int from)
 
 int watch_lost(const WatchState *s)
 {
-    double late = s->self * 0.1 < WATCH_STAGGER ? s->self * 0.1 : WATCH_STAGGER;
+    double late = s->self * WATCH_TICK < WATCH_STAGGER ? s->self * WATCH_TICK : WATCH_STAGGER;
     if (s->self != 0)
         return s->clock - s->heard[0] > s->limit + late ? 0 : -1;
     for (int i = 1; i < s->size; i++)
@@ -83,28 +84,40 @@ static bool sleep_a_tick(Watch *w)
     return go_on;
 }
 
-static void send_beats(Watch *w)
+static void send_beats(Watch *w, Beat beat)
 {
     Comm *c = w->comm;
     int first = w->state.self == 0 ? 1 : 0, end = w->state.self == 0 ? w->state.size : 1;
     for (int to = first; to < end; to++) {
         comm_lock(c);
-        c->backend->beat(c, to);
+        c->backend->beat(c, to, beat);
         comm_unlock(c);
     }
 }
 
-static void take_beats(Watch *w)
+// False: rank 0 has ended the run.
+static bool take_beats(Watch *w)
 {
     Comm *c = w->comm;
-    for (int from;;) {
+    for (;;) {
+        int from;
         comm_lock(c);
-        from = c->backend->take_beat(c);
+        Beat beat = c->backend->take_beat(c, &from);
         comm_unlock(c);
-        if (from < 0)
-            return;
+        if (beat != BEAT_ALIVE)
+            return beat == BEAT_NONE;
         watch_heard(&w->state, from);
     }
+}
+
+_Noreturn static void end_run(Watch *w, int lost)
+{
+    // A process that is being ended from outside has nothing to say about the others.
+    if (!signals_caught())
+        log_error("rank %d on host %s has not been heard of for %.0f s: it is taken for lost; --resume continues", lost, comm_host(w->comm, lost), w->state.limit);
+    if (w->state.self == 0)
+        send_beats(w, BEAT_OVER);
+    comm_abort(w->comm, status_exit_code(ST_INTERRUPTED));
 }
 
 static void *watch_main(void *arg)
@@ -115,13 +128,12 @@ static void *watch_main(void *arg)
         bool due = watch_advance(&w->state, at - last);
         last = at;
         if (due)
-            send_beats(w);
-        take_beats(w);
+            send_beats(w, BEAT_ALIVE);
+        if (!take_beats(w))
+            comm_abort(w->comm, status_exit_code(ST_INTERRUPTED));
         int lost = watch_lost(&w->state);
-        if (lost < 0)
-            continue;
-        log_error("rank %d on host %s has not been heard of for %.0f s: it is taken for lost; --resume continues", lost, comm_host(w->comm, lost), w->state.limit);
-        comm_abort(w->comm, status_exit_code(ST_INTERRUPTED));
+        if (lost >= 0)
+            end_run(w, lost);
     }
     return NULL;
 }

@@ -3,6 +3,7 @@
 //
 // Rank 0 hears all ranks and they hear rank 0, one empty message every WATCH_BEAT seconds each way. That is what limits
 // the number of ranks: 10,000 of them make rank 0 send and take 10,000 messages a second, about 1 % of a core each way.
+// When rank 0 ends the run it tells all that it can reach, as a launcher may be out of reach.
 //
 // Silence is counted in time that the listener itself was running: a process that was stopped or got no core does not
 // blame the others for it, and a whole run may be suspended and continued.
@@ -19,7 +20,7 @@
 // that learns a new path takes. Rank 0 notices a loss within 16 s, the others that of rank 0 within 19 s, and the
 // launcher and comm_abort need at most 5 s more: all is over well before 30 s. WATCH_LEAST is the least that can work.
 #define WATCH_LEAST 5.0
-// When rank 0 is lost, rank r speaks min(r × 0.1, WATCH_STAGGER) seconds late: the first to speak ends the others.
+// When rank 0 is lost, rank r says so min(r × WATCH_TICK, WATCH_STAGGER) seconds late: the first to speak ends the others.
 #define WATCH_STAGGER 3.0
 
 // What one rank knows. Pure: tested without threads.
@@ -36,6 +37,8 @@ bool watch_advance(WatchState *s, double elapsed);
 void watch_heard(WatchState *s, int from);
 // A rank that has been silent for too long, or -1.
 int watch_lost(const WatchState *s);
+
+typedef enum Beat { BEAT_NONE = -1, BEAT_ALIVE, BEAT_OVER } Beat;
 
 typedef struct Watch Watch;
 

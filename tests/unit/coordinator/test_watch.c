@@ -39,7 +39,7 @@ static void test_others(void **state)
     for (int i = 1; i <= 40; i++) {
         watch_advance(&first, 0.5);
         watch_advance(&last, 0.5);
-        assert_int_equal(watch_lost(&first), 0.5 * i > 15.1 ? 0 : -1);
+        assert_int_equal(watch_lost(&first), 0.5 * i > 15.5 ? 0 : -1);
         assert_int_equal(watch_lost(&last), 0.5 * i > 18 ? 0 : -1);
     }
     watch_heard(&first, 0);
