@@ -18,7 +18,7 @@ typedef struct PartitionLink {
 typedef struct PartitionProblem {
     uint32_t step_count;
     const double *seconds;        // [step_count], not negative
-    const bool *legal;            // [step_count + 1]; of the first and the last nothing is asked
+    const bool *legal;            // [step_count + 1]; the first and the last count as legal
     const uint64_t *bytes;        // [step_count + 1]: what travels at each point
     const uint64_t *work_bytes;   // [step_count]: memory of activations while the step runs
     const PartitionUse *uses;     // ordered by step
@@ -29,7 +29,7 @@ typedef struct PartitionProblem {
     uint64_t max_memory;          // per process, 0: no limit
     double lanes;                 // batches a stage computes at once: its seconds are divided by it, its activations multiplied
     uint32_t in_flight;           // batches whose travelling values a stage keeps at each of its ends
-    const PartitionLink *links;   // [stages - 1], by boundary: the slowest of all pipelines; NULL: transfers are free
+    const PartitionLink *links;   // [stages - 1]: into stages 1, 2, …, the slowest of all pipelines; NULL: transfers are free
 } PartitionProblem;
 
 typedef struct Partition {
@@ -41,16 +41,17 @@ typedef struct Partition {
 } Partition;
 
 // The partition into `stages` stages, none of them empty, whose slowest stage is fastest; among equals the one over whose
-// cuts the fewest bytes travel. O(stages × step_count²). ST_USAGE: no such cuts; with a memory limit the message says what
-// does not fit.
+// cuts the fewest bytes travel. ST_USAGE: there is none. When steps that no cut divides are too large for the limit alone,
+// the message says so, out->stages is 0 and they are [out->cut[0], out->cut[1]): the caller knows their names. ST_MEMORY.
 Status partition_best(const PartitionProblem *p, uint32_t stages, Partition *out);
 
 // The costs of given cuts: cut[0] is 0, cut[stages] is step_count. ST_USAGE: not ascending, not legal, over the limit.
 Status partition_given(const PartitionProblem *p, const uint32_t *cut, uint32_t stages, Partition *out);
 
 // Stages × pipelines for `ranks` processes: the number of stages (1 … ranks) with the greatest throughput, pipelines /
-// slowest, of those that fit; among equals within 2 % the fewest stages. One stage is data parallelism. ST_USAGE as
-// partition_best. `links` has ranks - 1 rows.
+// slowest, of those that fit; of those within 2 % of it the fewest stages. One stage is data parallelism. Rank r is stage
+// r % stages of pipeline r / stages; here `links` has a row for each rank but the last: from rank r to rank r + 1.
+// Fails as partition_best.
 Status partition_choose(const PartitionProblem *p, uint32_t ranks, Partition *out, uint32_t *pipelines);
 
 #endif
