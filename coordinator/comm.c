@@ -1,6 +1,8 @@
 // Comm: the table of backends, messages to oneself, and what is the same for every backend.
 #include "coordinator/comm_backend.h"
 
+#include "io/base/log.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -188,12 +190,20 @@ Status comm_drain(Comm *c)
     return s;
 }
 
+// After a collective that failed the ranks wait for each other at different places: nobody can be told, so the run ends here.
+static Status together(Comm *c, Status s)
+{
+    comm_unlock(c);
+    if (s == ST_OK)
+        return ST_OK;
+    log_error("%s: %s", status_noun(s), status_message());
+    comm_abort(c, status_exit_code(s));
+}
+
 Status comm_all_gather(Comm *c, const void *mine, size_t size, void *all)
 {
     comm_lock(c);
-    Status s = c->backend->all_gather(c, mine, size, all);
-    comm_unlock(c);
-    return s;
+    return together(c, c->backend->all_gather(c, mine, size, all));
 }
 
 Status comm_broadcast(Comm *c, int root, void *data, size_t size)
@@ -201,9 +211,7 @@ Status comm_broadcast(Comm *c, int root, void *data, size_t size)
     if (c->size == 1)
         return ST_OK;
     comm_lock(c);
-    Status s = c->backend->broadcast(c, root, data, size);
-    comm_unlock(c);
-    return s;
+    return together(c, c->backend->broadcast(c, root, data, size));
 }
 
 Status comm_agree(Comm *c, Status mine)

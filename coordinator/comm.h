@@ -69,7 +69,7 @@ size_t comm_unsent(const Comm *c);
 // Collective: drops what still arrives until everything that any rank sent has left it. After it all tokens can be had.
 Status comm_drain(Comm *c);
 
-// Collectives. all: [size of the run][size].
+// Collectives. all: [size of the run][size]. One that fails (a rank is lost) ends the run by comm_abort.
 Status comm_all_gather(Comm *c, const void *mine, size_t size, void *all);
 Status comm_broadcast(Comm *c, int root, void *data, size_t size);
 // All ranks come out with the same status and message: the failure of the lowest rank that failed, or ST_OK.

@@ -59,12 +59,13 @@ typedef struct MpiComm {
             return mpi_fail(#call, mpi_code_);                                                                         \
     } while (0)
 
+// Once ranks have met, what fails is the way to another rank.
 static Status mpi_fail(const char *call, int code)
 {
     char text[MPI_MAX_ERROR_STRING];
     int len = 0;
     MPI_Error_string(code, text, &len);
-    return status_fail(ST_IO, "MPI: %.*s: %.*s", (int)strcspn(call, "("), call, len, text);
+    return status_fail(ST_INTERRUPTED, "MPI: %.*s: %.*s; --resume continues", (int)strcspn(call, "("), call, len, text);
 }
 
 // Starting MPI for a process that no launcher started costs a tenth of a second and a daemon: COMM_SELF serves it better.
@@ -115,7 +116,7 @@ static Status mpi_open(int *argc, char ***argv, Comm **out)
         code = MPI_Comm_dup(MPI_COMM_WORLD, &c->parts);
     if (code != MPI_SUCCESS) {
         free(c);
-        return mpi_fail("MPI_Init_thread", code);
+        return status_fail(ST_IO, "MPI does not start: error %d", code);
     }
     MPI_Comm_set_errhandler(c->world, MPI_ERRORS_RETURN);
     MPI_Comm_set_errhandler(c->beats, MPI_ERRORS_RETURN);

@@ -17,6 +17,15 @@ hosts_possible() {
         ip netns add "tsb$$-try" 2>/dev/null && ip netns del "tsb$$-try"
 }
 
+# What a script that was killed left behind.
+hosts_sweep() {
+    local name owner
+    for name in $(ip netns list | awk '$1 ~ /^tsb[0-9]+-/ { print $1 }'); do
+        owner=${name#tsb} owner=${owner%%-*}
+        [ -e "/proc/$owner" ] || hosts_remove "$name"
+    done
+}
+
 hosts_boot() { # HOST
     local host=$1 outer own_processes=(--pid --fork --kill-child --mount-proc)
     [ "$host" != head ] || own_processes=()
@@ -42,7 +51,8 @@ hosts_boot() { # HOST
 
 hosts_up() { # DIR N
     hosts_dir=$1
-    local i host
+    local i host address
+    hosts_sweep
     export hosts_dir
     mkdir -p "$hosts_dir"
     printf '127.0.0.1 localhost\n10.9.8.1 head\n' >"$hosts_dir/names"
@@ -84,11 +94,13 @@ hosts_mpirun() {
 hosts_cut() { ip -n "tsb$$-switch" link set "to-$1" down; }
 hosts_crash() { kill -KILL "$(cat "$hosts_dir/$1.pid")"; }
 
+hosts_remove() { # NAME of a namespace
+    # A host's first process takes all others with it; on head mpirun may still run.
+    ip netns pids "$1" | xargs -r kill -KILL 2>/dev/null || true
+    ip netns del "$1"
+}
+
 hosts_down() {
-    local file name
-    for name in $(ip netns list | awk -v own="tsb$$-" 'index($1, own) == 1 { print $1 }'); do
-        # The hosts' first processes take all others with them; on head mpirun may still run.
-        ip netns pids "$name" | xargs -r kill -KILL 2>/dev/null || true
-        ip netns del "$name"
-    done
+    local name
+    for name in $(ip netns list | awk -v own="tsb$$-" 'index($1, own) == 1 { print $1 }'); do hosts_remove "$name"; done
 }

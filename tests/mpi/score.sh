@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Scores the demo with several processes: the same data sets whatever the number of ranks and lanes, the way rows travel,
 # and interruptions.
-# usage: score.sh TSBATCH CASE      CASE: ranks, gather, killed, signal, stopped, errors
+# usage: score.sh TSBATCH CASE      CASE: ranks, gather, killed, signal, stopped, launcher, errors
 set -eu
 tsbatch=$(realpath "$1") case=$2
 here=$(dirname "$(realpath "$0")")
@@ -95,6 +95,39 @@ stopped)
         [ "$code" = 75 ] || fail "rank $lost stopped: exit code $code: $(cat message)"
         [ $((SECONDS - start)) -le 15 ] || fail "rank $lost stopped: the others ended after $((SECONDS - start)) s"
         grep -q "rank $lost on host $(hostname) has not been heard of for 5 s.*--resume continues" message || fail "rank $lost stopped: $(cat message)"
+    done
+    ;;
+launcher)
+    # deploy/mpirun.sh: exit codes of tsbatch stay, lost processes and signals give 75, all with a line that says so.
+    launcher=$here/../../deploy/mpirun.sh options=(--oversubscribe)
+    [ "$(id -u)" != 0 ] || options+=(--allow-run-as-root)
+    export ASAN_OPTIONS=detect_leaks=0
+    launch() { timeout --kill-after=5 60 "$launcher" "${options[@]}" -n 3 "$@"; }
+    launch "$tsbatch" "$model" "$data" -o launched.h5 -q -b 16
+    same one.h5 launched.h5 "mpirun.sh"
+    code=0
+    launch "$tsbatch" "$model" no.h5 2>message || code=$?
+    [ "$code" = 3 ] || fail "exit code $code, expected 3: $(cat message)"
+    grep -q "no.h5: No such file" message || fail "the message is lost: $(cat message)"
+    code=0
+    launch --no-such-option "$tsbatch" 2>message || code=$?
+    [ "$code" != 0 ] && [ "$code" != 75 ] || fail "exit code $code: $(cat message)"
+
+    printf '#!/bin/sh\necho $$ >"pid.$OMPI_COMM_WORLD_RANK"\nexec "$@"\n' >noted.sh
+    chmod +x noted.sh
+    for event in KILL TERM INT; do
+        rm -f pid.*
+        timeout --foreground --kill-after=5 60 "$launcher" "${options[@]}" -n 3 ./noted.sh "$tsbatch" bench "$model" --input 'f32[64,1,8,8]' --seconds 50 >/dev/null 2>message &
+        job=$!
+        until [ -s pid.0 ] && [ -s pid.1 ] && [ -s pid.2 ]; do sleep 0.05; done
+        sleep 1
+        start=$SECONDS code=0
+        if [ $event = KILL ]; then kill -KILL "$(cat pid.1)"; else kill -$event $(cat "/proc/$job/task/$job/children"); fi
+        wait "$job" || code=$?
+        [ "$code" = 75 ] || fail "SIG$event: exit code $code: $(cat message)"
+        [ $((SECONDS - start)) -le 15 ] || fail "SIG$event: it took $((SECONDS - start)) s"
+        [ $event != KILL ] || grep -q "mpirun.sh: rank 1 on host $(hostname) is lost; --resume continues" message || fail "SIG$event: $(cat message)"
+        [ $event = KILL ] || grep -q "mpirun.sh: interrupted by SIG$event; --resume continues" message || fail "SIG$event: $(cat message)"
     done
     ;;
 errors)
