@@ -1,9 +1,16 @@
 // The scheduler's state machine.
-// Free batches are a stack of ranges; what a worker holds is a list of ranges, split as batches in the middle are done.
+// Free batches are a stack of ranges; what a worker holds is a sorted list of ranges, split as batches in the middle are done.
 #include "coordinator/sched.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+static const double USUAL_PART = 1.0 / 3, GREATEST_PART = 2.0 / 3, MEASURING_PART = 1.0 / 16; // of a round's batches
+static const double SCHED_BUSY = 0.01, SCHED_BUSY_AT_THE_END = 0.25; // part of the coordinator's time that leases may take
+static const double SCHED_BUSY_WITH_LONGEST = 0.001, LONGEST_LEASE_SECONDS = 10;
+static const double REQUEST_EARLY_SECONDS = 0.01;
+enum { MESSAGES_PER_LEASE = 2 }; // the request, which carries reports, and the answer
 
 typedef struct Ranges {
     Lease *items;
@@ -11,9 +18,10 @@ typedef struct Ranges {
 } Ranges;
 
 typedef struct Worker {
-    Ranges held;
+    Ranges held; // ascending
     int64_t held_count;
     int64_t want; // of the request that waits, 0: none
+    int next, before; // in the queue of those that wait
     bool lost, served;
     double seconds_per_batch; // running mean, 0: unknown
 } Worker;
@@ -22,14 +30,18 @@ struct Sched {
     SchedOptions options;
     uint8_t *done; // [batches]
     Ranges free;   // the top is handed out first
-    int64_t free_count, done_count, errors;
+    int64_t free_count, done_count, errors, missing; // missing: batches of this run
     Worker *workers;
-    int alive;
-    int first_waiting; // no worker below it waits
-    bool settled, stopped, too_many, out_of_memory;
+    int alive, measured;  // measured: alive ones whose speed is known
+    double measured_rate; // their batches a second, together
+    int64_t leases;       // handed out
+    int64_t round_base, round_left; // batches free when the round began; batches it still hands out
+    double round_part;
+    int first_waiting, last_waiting; // a queue, -1: empty
+    bool settled, stopped, too_many;
 };
 
-static bool ranges_push(Ranges *r, int64_t first, int64_t count)
+static bool ranges_insert(Ranges *r, size_t at, int64_t first, int64_t count)
 {
     if (r->count == r->capacity) {
         size_t capacity = r->capacity ? 2 * r->capacity : 4;
@@ -39,8 +51,52 @@ static bool ranges_push(Ranges *r, int64_t first, int64_t count)
         r->items = items;
         r->capacity = capacity;
     }
-    r->items[r->count++] = (Lease){first, count};
+    memmove(r->items + at + 1, r->items + at, (r->count - at) * sizeof *r->items);
+    r->items[at] = (Lease){first, count};
+    r->count++;
     return true;
+}
+
+static bool ranges_push(Ranges *r, int64_t first, int64_t count) { return ranges_insert(r, r->count, first, count); }
+
+static void ranges_remove(Ranges *r, size_t at)
+{
+    r->count--;
+    memmove(r->items + at, r->items + at + 1, (r->count - at) * sizeof *r->items);
+}
+
+// The first range of a sorted list that ends behind `batch`.
+static size_t ranges_find(const Ranges *r, int64_t batch)
+{
+    size_t low = 0, high = r->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (r->items[middle].first + r->items[middle].count > batch)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+static void queue_leave(Sched *s, int worker)
+{
+    Worker *w = &s->workers[worker];
+    if (w->want == 0)
+        return;
+    w->want = 0;
+    *(w->before < 0 ? &s->first_waiting : &s->workers[w->before].next) = w->next;
+    *(w->next < 0 ? &s->last_waiting : &s->workers[w->next].before) = w->before;
+}
+
+static void queue_join(Sched *s, int worker, int64_t want)
+{
+    Worker *w = &s->workers[worker];
+    w->want = want;
+    w->next = -1;
+    w->before = s->last_waiting;
+    *(w->before < 0 ? &s->first_waiting : &s->workers[w->before].next) = worker;
+    s->last_waiting = worker;
 }
 
 Status sched_new(const SchedOptions *options, Sched **out)
@@ -51,6 +107,7 @@ Status sched_new(const SchedOptions *options, Sched **out)
     s->options = *options;
     s->options.map = NULL;
     s->alive = options->workers;
+    s->first_waiting = s->last_waiting = -1;
     s->done = calloc((size_t)options->batches + 1, 1);
     s->workers = calloc((size_t)options->workers, sizeof *s->workers);
     bool ok = s->done && s->workers;
@@ -71,6 +128,7 @@ Status sched_new(const SchedOptions *options, Sched **out)
         sched_free(s);
         return status_no_memory((size_t)options->batches);
     }
+    s->missing = s->free_count;
     *out = s;
     return ST_OK;
 }
@@ -87,44 +145,73 @@ void sched_free(Sched *s)
     free(s);
 }
 
-// A third of an equal share of what is left: the classic guided schedule, which ends in single batches. Never less than
-// the worker can run at once nor than a lease is worth, as long as the others get as much.
-static int64_t lease_size(const Sched *s, const Worker *w, int64_t want)
+static double lease_cost(const Sched *s) { return MESSAGES_PER_LEASE * s->options.message_seconds; }
+
+static int sharing(const Sched *s) { return s->options.in_order ? 1 : s->alive; }
+
+// Batches a second of all workers together; those not measured yet are taken for average ones. 0: unknown.
+static double total_rate(const Sched *s) { return s->measured ? s->measured_rate / s->measured * sharing(s) : 0; }
+
+// See sched.h: which part of what is free the round that begins hands out.
+static double part_of_round(const Sched *s)
+{
+    double cost = lease_cost(s) * sharing(s), rate = total_rate(s);
+    if (cost > 0 && 2 * s->measured < sharing(s))
+        return MEASURING_PART;
+    if (rate <= 0)
+        return USUAL_PART;
+    double seconds = (double)s->free_count / rate;
+    double least = cost / SCHED_BUSY_AT_THE_END, wanted = fmax(s->options.lease_seconds, least);
+    double part = USUAL_PART;
+    if (cost > 0) {
+        double leases_left = SCHED_BUSY * (double)s->missing / rate / cost - (double)s->leases / sharing(s);
+        part = leases_left < 2 ? 1 : fmin(fmax(part, 1 - pow(fmin(wanted / seconds, 1), 1 / (leases_left - 1))), GREATEST_PART);
+        part = fmin(part, fmax(LONGEST_LEASE_SECONDS, cost / SCHED_BUSY_WITH_LONGEST) / seconds);
+    }
+    return fmax(fmax(part, fmin(wanted / seconds, 1)), least / seconds);
+}
+
+// Never less than the worker can run at once, as long as the others get as much.
+static int64_t lease_size(Sched *s, const Worker *w, int64_t want)
 {
     if (!s->settled)
         return want;
-    int64_t alive = s->options.in_order ? 1 : s->alive;
-    int64_t fair = (s->free_count + alive - 1) / alive;
-    int64_t size = fair / 3;
-    int64_t least = want;
-    if (w->seconds_per_batch > 0 && s->options.lease_seconds / w->seconds_per_batch > (double)least)
-        least = s->options.lease_seconds / w->seconds_per_batch < (double)fair ? (int64_t)(s->options.lease_seconds / w->seconds_per_batch) : fair;
-    if (size < least)
-        size = least;
-    return size > fair ? fair : size;
+    if (s->round_left <= 0) {
+        s->round_base = s->free_count;
+        s->round_part = part_of_round(s);
+        s->round_left = (int64_t)ceil(s->round_part * (double)s->round_base);
+    }
+    double share = (double)s->round_base / sharing(s), rate = total_rate(s);
+    if (w->seconds_per_batch > 0 && rate > 0)
+        share = (double)s->round_base / (w->seconds_per_batch * rate);
+    double size = share * s->round_part;
+    // A worker of unknown speed among measured ones could be a slow one.
+    if (s->options.message_seconds > 0 && rate > 0 && w->seconds_per_batch == 0)
+        size /= 4;
+    size = fmax(size, fmin((double)want, ceil(share)));
+    size = fmax(size, 1);
+    return size < (double)s->free_count ? (int64_t)size : s->free_count;
 }
 
 SchedAnswer sched_request(Sched *s, int worker, int64_t want, Lease *lease)
 {
     Worker *w = &s->workers[worker];
-    w->want = 0;
+    queue_leave(s, worker);
     if (s->stopped || w->lost || s->done_count == s->options.batches || (s->options.in_order && worker != 0))
         return SCHED_NOTHING;
     // Before the structure of the results is known only worker 0, which finds it, goes on when its first batches failed.
     bool early = !s->settled && w->served && (worker != 0 || w->held_count > 0);
     // What others hold may come back when one of them is lost.
-    if (s->free_count == 0 || early || s->out_of_memory) {
-        w->want = want;
-        if (worker < s->first_waiting)
-            s->first_waiting = worker;
+    if (s->free_count == 0 || early) {
+        queue_join(s, worker, want);
         return SCHED_WAIT;
     }
     int64_t size = lease_size(s, w, want);
     Lease *top = &s->free.items[s->free.count - 1];
     if (size > top->count)
         size = top->count;
-    if (!ranges_push(&w->held, top->first, size)) {
-        s->out_of_memory = s->stopped = true;
+    if (!ranges_insert(&w->held, ranges_find(&w->held, top->first), top->first, size)) {
+        s->stopped = true;
         return SCHED_NOTHING;
     }
     *lease = (Lease){top->first, size};
@@ -133,6 +220,8 @@ SchedAnswer sched_request(Sched *s, int worker, int64_t want, Lease *lease)
     if (top->count == 0)
         s->free.count--;
     s->free_count -= size;
+    s->round_left -= size;
+    s->leases++;
     w->held_count += size;
     w->served = true;
     return SCHED_LEASE;
@@ -141,55 +230,73 @@ SchedAnswer sched_request(Sched *s, int worker, int64_t want, Lease *lease)
 int sched_next_waiting(Sched *s, int64_t *want)
 {
     bool over = s->stopped || s->done_count == s->options.batches;
+    int worker = s->first_waiting;
     if (!over && s->free_count == 0)
         return -1;
-    for (int i = s->first_waiting; i < s->options.workers; i++) {
-        const Worker *w = &s->workers[i];
-        if (w->want == 0)
-            continue;
-        if (!over && !s->settled && (i != 0 || w->held_count > 0))
-            continue;
-        *want = w->want;
-        return i;
-    }
-    if (over || s->settled)
-        s->first_waiting = s->options.workers;
-    return -1;
+    if (!over && !s->settled)
+        worker = s->workers[0].want > 0 && s->workers[0].held_count == 0 ? 0 : -1;
+    if (worker >= 0)
+        *want = s->workers[worker].want;
+    return worker;
 }
 
-// Takes `batch` out of what the worker holds; false when it does not hold it.
-static bool release(Sched *s, Worker *w, int64_t batch)
+// Takes what the worker holds of batches `first` … `end` - 1 away from it; how many these were.
+static int64_t release(Sched *s, Worker *w, int64_t first, int64_t end, bool done)
 {
-    for (size_t i = 0; i < w->held.count; i++) {
+    int64_t released = 0;
+    for (size_t i = ranges_find(&w->held, first); i < w->held.count && w->held.items[i].first < end;) {
         Lease *r = &w->held.items[i];
-        if (batch < r->first || batch >= r->first + r->count)
-            continue;
-        int64_t after = r->first + r->count - batch - 1;
-        r->count = batch - r->first;
-        if (r->count == 0) {
-            r->first = batch + 1;
-            r->count = after;
-        } else if (after > 0 && !ranges_push(&w->held, batch + 1, after)) {
-            s->out_of_memory = s->stopped = true;
+        int64_t r_end = r->first + r->count, from = r->first > first ? r->first : first, to = r_end < end ? r_end : end;
+        if (done)
+            memset(s->done + from, 1, (size_t)(to - from));
+        released += to - from;
+        r->count = from - r->first;
+        if (r->count > 0) {
+            i++;
+            if (to < r_end && !ranges_insert(&w->held, i, to, r_end - to))
+                s->stopped = true;
+        } else if (to < r_end) {
+            *r = (Lease){to, r_end - to};
+        } else {
+            ranges_remove(&w->held, i);
         }
-        if (w->held.items[i].count == 0)
-            w->held.items[i] = w->held.items[--w->held.count];
-        w->held_count--;
-        return true;
     }
-    return false;
+    w->held_count -= released;
+    return released;
+}
+
+// The mean of the last few batches, or of all of a long run of them.
+static void measure(Sched *s, Worker *w, int64_t count, double seconds)
+{
+    seconds = fmin(fmax(seconds, 1e-9), 1e9); // sums of rates stay numbers
+    if (w->seconds_per_batch > 0) {
+        double old = count < 64 ? pow(0.75, (double)count) : 0;
+        s->measured_rate -= 1 / w->seconds_per_batch;
+        w->seconds_per_batch = old * w->seconds_per_batch + (1 - old) * seconds;
+    } else {
+        w->seconds_per_batch = seconds;
+        s->measured++;
+    }
+    s->measured_rate += 1 / w->seconds_per_batch;
+}
+
+int64_t sched_done_run(Sched *s, int worker, int64_t first, int64_t count, double seconds)
+{
+    Worker *w = &s->workers[worker];
+    if (w->lost || first < 0 || count < 1 || first >= s->options.batches)
+        return 0;
+    int64_t done = release(s, w, first, count < s->options.batches - first ? first + count : s->options.batches, true);
+    s->done_count += done;
+    if (done > 0 && seconds > 0)
+        measure(s, w, done, seconds);
+    return done;
 }
 
 bool sched_done(Sched *s, int worker, int64_t batch, int64_t errors, double seconds)
 {
-    Worker *w = &s->workers[worker];
-    if (w->lost || batch < 0 || batch >= s->options.batches || !release(s, w, batch) || s->done[batch])
+    if (sched_done_run(s, worker, batch, 1, seconds) == 0)
         return false;
-    s->done[batch] = 1;
-    s->done_count++;
     s->errors += errors;
-    if (seconds > 0)
-        w->seconds_per_batch = w->seconds_per_batch > 0 ? 0.75 * w->seconds_per_batch + 0.25 * seconds : seconds;
     if (errors > 0 && (!s->options.skip_errors || (s->options.max_errors && s->errors > s->options.max_errors)))
         s->too_many = s->stopped = true;
     return true;
@@ -197,7 +304,7 @@ bool sched_done(Sched *s, int worker, int64_t batch, int64_t errors, double seco
 
 void sched_failed(Sched *s, int worker, int64_t batch)
 {
-    release(s, &s->workers[worker], batch);
+    release(s, &s->workers[worker], batch, batch + 1, false);
     s->errors++;
     s->stopped = true;
 }
@@ -207,14 +314,18 @@ void sched_lost(Sched *s, int worker)
     Worker *w = &s->workers[worker];
     if (w->lost)
         return;
+    queue_leave(s, worker);
     w->lost = true;
-    w->want = 0;
     s->alive--;
+    if (w->seconds_per_batch > 0) {
+        s->measured--;
+        s->measured_rate -= 1 / w->seconds_per_batch;
+    }
     for (size_t i = 0; i < w->held.count; i++)
         if (ranges_push(&s->free, w->held.items[i].first, w->held.items[i].count))
             s->free_count += w->held.items[i].count;
         else
-            s->out_of_memory = s->stopped = true;
+            s->stopped = true;
     w->held.count = 0;
     w->held_count = 0;
     if (s->alive == 0)
@@ -223,13 +334,17 @@ void sched_lost(Sched *s, int worker)
 
 void sched_stop(Sched *s) { s->stopped = true; }
 
-void sched_settle(Sched *s)
+void sched_settle(Sched *s) { s->settled = true; }
+
+double sched_request_early_seconds(int workers, double message_seconds)
 {
-    s->settled = true;
-    s->first_waiting = 0;
+    return REQUEST_EARLY_SECONDS + MESSAGES_PER_LEASE * workers * message_seconds;
 }
 
+double sched_report_seconds(int workers, double message_seconds) { return workers * message_seconds / SCHED_BUSY_WITH_LONGEST; }
+
 bool sched_finished(const Sched *s) { return s->done_count == s->options.batches; }
+bool sched_is_done(const Sched *s, int64_t batch) { return s->done[batch]; }
 bool sched_stopped(const Sched *s) { return s->stopped; }
 bool sched_too_many_errors(const Sched *s) { return s->too_many; }
 int64_t sched_done_count(const Sched *s) { return s->done_count; }
