@@ -1,16 +1,18 @@
 // The scheduler's state machine.
-// Free batches are a stack of ranges; what a worker holds is a sorted list of ranges, split as batches in the middle are done.
+// Free batches are a stack of ranges; what a worker holds is a sorted list of them, split as batches in the middle are done.
 #include "coordinator/sched.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const double USUAL_PART = 1.0 / 3, GREATEST_PART = 2.0 / 3, MEASURING_PART = 1.0 / 16; // of a round's batches
-static const double SCHED_BUSY = 0.01, SCHED_BUSY_AT_THE_END = 0.25; // part of the coordinator's time that leases may take
-static const double SCHED_BUSY_WITH_LONGEST = 0.001, LONGEST_LEASE_SECONDS = 10;
-static const double REQUEST_EARLY_SECONDS = 0.01;
-enum { MESSAGES_PER_LEASE = 2 }; // the request, which carries reports, and the answer
+// Parts of the batches of a round, see sched.h.
+static const double USUAL_PART = 1.0 / 3, GREATEST_PART = 2.0 / 3, MEASURING_PART = 1.0 / 16, UNMEASURED_PART = 1.0 / 4;
+// Parts of the coordinator's time: all leases of the run; while leases are shortest, longest; reports between leases.
+static const double BUSY = 0.007, BUSY_WITH_SHORTEST = 0.25, BUSY_WITH_LONGEST = 0.003, BUSY_WITH_REPORTS = 0.001;
+static const double LONGEST_LEASE_SECONDS = 2, REQUEST_EARLY_SECONDS = 0.01;
+static const double MESSAGES_PER_LEASE = 2; // the request, which carries reports, and the answer
+static const double LEASES_AROUND = 2;      // for each worker, in messages: plan, last request, its answer, leaving
 
 typedef struct Ranges {
     Lease *items;
@@ -24,6 +26,7 @@ typedef struct Worker {
     int next, before; // in the queue of those that wait
     bool lost, served;
     double seconds_per_batch; // running mean, 0: unknown
+    int64_t round;            // of its last lease
 } Worker;
 
 struct Sched {
@@ -35,7 +38,7 @@ struct Sched {
     int alive, measured;  // measured: alive ones whose speed is known
     double measured_rate; // their batches a second, together
     int64_t leases;       // handed out
-    int64_t round_base, round_left; // batches free when the round began; batches it still hands out
+    int64_t round, round_base, round_left; // its number from 1; batches free when it began; batches it still hands out
     double round_part;
     int first_waiting, last_waiting; // a queue, -1: empty
     bool settled, stopped, too_many;
@@ -145,49 +148,59 @@ void sched_free(Sched *s)
     free(s);
 }
 
-static double lease_cost(const Sched *s) { return MESSAGES_PER_LEASE * s->options.message_seconds; }
-
 static int sharing(const Sched *s) { return s->options.in_order ? 1 : s->alive; }
 
 // Batches a second of all workers together; those not measured yet are taken for average ones. 0: unknown.
 static double total_rate(const Sched *s) { return s->measured ? s->measured_rate / s->measured * sharing(s) : 0; }
 
-// See sched.h: which part of what is free the round that begins hands out.
+// The part of what is free that brings `seconds` down to `shortest` in the leases that the budget leaves each worker.
+static double affordable_part(const Sched *s, double cost, double seconds, double shortest)
+{
+    double leases = BUSY * (double)s->missing / total_rate(s) / cost - (double)s->leases / sharing(s) - LEASES_AROUND;
+    if (leases < 2)
+        return GREATEST_PART;
+    double part = 1 - pow(fmin(shortest / seconds, 1), 1 / (leases - 1));
+    return fmin(fmax(part, USUAL_PART), GREATEST_PART);
+}
+
+// The part of what is free that the round which begins hands out: f of sched.h.
 static double part_of_round(const Sched *s)
 {
-    double cost = lease_cost(s) * sharing(s), rate = total_rate(s);
+    double cost = MESSAGES_PER_LEASE * s->options.message_seconds * sharing(s); // of a lease for everyone
+    double rate = total_rate(s);
     if (cost > 0 && 2 * s->measured < sharing(s))
         return MEASURING_PART;
     if (rate <= 0)
         return USUAL_PART;
-    double seconds = (double)s->free_count / rate;
-    double least = cost / SCHED_BUSY_AT_THE_END, wanted = fmax(s->options.lease_seconds, least);
-    double part = USUAL_PART;
+    double seconds = (double)s->free_count / rate, least = cost / BUSY_WITH_SHORTEST;
+    double shortest = fmax(s->options.lease_seconds, least), part = USUAL_PART;
     if (cost > 0) {
-        double leases_left = SCHED_BUSY * (double)s->missing / rate / cost - (double)s->leases / sharing(s);
-        part = leases_left < 2 ? 1 : fmin(fmax(part, 1 - pow(fmin(wanted / seconds, 1), 1 / (leases_left - 1))), GREATEST_PART);
-        part = fmin(part, fmax(LONGEST_LEASE_SECONDS, cost / SCHED_BUSY_WITH_LONGEST) / seconds);
+        part = affordable_part(s, cost, seconds, shortest);
+        part = fmin(part, fmax(LONGEST_LEASE_SECONDS, cost / BUSY_WITH_LONGEST) / seconds);
     }
-    return fmax(fmax(part, fmin(wanted / seconds, 1)), least / seconds);
+    part = fmax(part, fmin(shortest / seconds, 1));
+    return fmax(part, least / seconds); // more than all: some workers get none, rather than all less than messages cost
 }
 
 // Never less than the worker can run at once, as long as the others get as much.
-static int64_t lease_size(Sched *s, const Worker *w, int64_t want)
+static int64_t lease_size(Sched *s, Worker *w, int64_t want)
 {
     if (!s->settled)
         return want;
-    if (s->round_left <= 0) {
+    if (s->round_left <= 0 || w->round == s->round) {
+        s->round++;
         s->round_base = s->free_count;
         s->round_part = part_of_round(s);
         s->round_left = (int64_t)ceil(s->round_part * (double)s->round_base);
     }
+    w->round = s->round;
     double share = (double)s->round_base / sharing(s), rate = total_rate(s);
     if (w->seconds_per_batch > 0 && rate > 0)
         share = (double)s->round_base / (w->seconds_per_batch * rate);
     double size = share * s->round_part;
     // A worker of unknown speed among measured ones could be a slow one.
     if (s->options.message_seconds > 0 && rate > 0 && w->seconds_per_batch == 0)
-        size /= 4;
+        size *= UNMEASURED_PART;
     size = fmax(size, fmin((double)want, ceil(share)));
     size = fmax(size, 1);
     return size < (double)s->free_count ? (int64_t)size : s->free_count;
@@ -341,7 +354,7 @@ double sched_request_early_seconds(int workers, double message_seconds)
     return REQUEST_EARLY_SECONDS + MESSAGES_PER_LEASE * workers * message_seconds;
 }
 
-double sched_report_seconds(int workers, double message_seconds) { return workers * message_seconds / SCHED_BUSY_WITH_LONGEST; }
+double sched_report_seconds(int workers, double message_seconds) { return workers * message_seconds / BUSY_WITH_REPORTS; }
 
 bool sched_finished(const Sched *s) { return s->done_count == s->options.batches; }
 bool sched_is_done(const Sched *s, int64_t batch) { return s->done[batch]; }

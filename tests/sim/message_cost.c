@@ -1,8 +1,8 @@
-// Run by mpirun: what a message costs the coordinator. Rank 0 answers as the coordinator of a run does, from sched.c over
-// comm.c; the others play thousands of workers that compute nothing. Prints processor time of rank 0 per message.
+// Run by mpirun: what a message costs the coordinator. Rank 0 answers as the coordinator of a run does, from sched.c
+// over comm.c; the others play thousands of workers that compute nothing. Prints processor time of rank 0 per message.
 #include "coordinator/comm.h"
 #include "coordinator/sched.h"
-#include "coordinator/wire.h"
+#include "io/base/wire.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +36,8 @@ static Status answer(Comm *c, Sched *s, const CommMessage *m)
 
 static Status coordinate(Comm *c, int64_t batches, double *cost)
 {
-    SchedOptions options = {.batches = batches, .workers = PLAYED * comm_size(c), .message_seconds = SCHED_MESSAGE_SECONDS};
+    SchedOptions options = {
+        .batches = batches, .workers = PLAYED * comm_size(c), .message_seconds = SCHED_MESSAGE_SECONDS};
     Sched *s;
     TRY(sched_new(&options, &s));
     sched_settle(s);
@@ -62,7 +63,8 @@ static Status coordinate(Comm *c, int64_t batches, double *cost)
     }
     *cost = (processor_seconds() - start) / (double)messages;
     if (status == ST_OK && !sched_finished(s))
-        status = status_fail(ST_INTERNAL, "%lld of %lld batches are done", (long long)sched_done_count(s), (long long)batches);
+        status = status_fail(ST_INTERNAL, "%lld of %lld batches are done", (long long)sched_done_count(s),
+                             (long long)batches);
     sched_free(s);
     return status;
 }
@@ -129,8 +131,8 @@ int main(int argc, char **argv)
     if (s != ST_OK)
         fprintf(stderr, "message_cost: %s\n", status_message());
     else if (comm_rank(c) == 0)
-        printf("%d ranks: %.2f µs of rank 0 for a message, %.3f µs for a run of batches in it\n", comm_size(c), one * 1e6,
-               (many - one) * 2 / (WANT - 1) * 1e6);
+        printf("%d ranks: %.2f µs of rank 0 for a message, %.3f µs for a run of batches in it\n", comm_size(c),
+               one * 1e6, (many - one) * 2 / (WANT - 1) * 1e6);
     comm_close(c);
     return s == ST_OK ? 0 : 1;
 }
