@@ -3,6 +3,7 @@
 #include "worker/transfer_parts.h"
 
 #include "worker/nested.h"
+#include "worker/pointer_map.h"
 #include "worker/quant.h"
 #include "worker/random.h"
 #include "worker/tensor.h"
@@ -12,12 +13,8 @@
 // A storage that tensors lie in: bytes [low, high) of it travel, or the number of a constant.
 typedef struct Sent { const Storage *storage; size_t low, high; int64_t constant; } Sent;
 
-// Numbers of values and storages by address; open addressing, a power of two.
-typedef struct Slot { const void *key; uint32_t number; } Slot;
-
 struct TransferWork {
-    Slot *slots;
-    size_t count, capacity;
+    PointerMap met;   // values and storages that may come again
     uint32_t numbers; // of values
     Sent *sent;
     uint32_t sent_count, sent_capacity;
@@ -38,63 +35,26 @@ static void put_u8(Buf *b, uint8_t v) { PUT(b, v); }
 static void put_u32(Buf *b, uint32_t v) { PUT(b, v); }
 static void put_u64(Buf *b, uint64_t v) { PUT(b, v); }
 
-// ---- numbers
-
-static Slot *find_slot(Slot *slots, size_t capacity, const void *key)
-{
-    size_t at = ((uintptr_t)key >> 4) * 0x9e3779b97f4a7c15u >> 20;
-    for (at &= capacity - 1; slots[at].key && slots[at].key != key;)
-        at = (at + 1) & (capacity - 1);
-    return &slots[at];
-}
-
-// The slot of `key`, which is empty (key NULL) when it is new.
-static Status slot_of(struct TransferWork *w, const void *key, Slot **out)
-{
-    if (2 * (w->count + 1) > w->capacity) {
-        size_t capacity = w->capacity ? 2 * w->capacity : 64;
-        Slot *slots = calloc(capacity, sizeof *slots);
-        if (!slots)
-            return status_no_memory(capacity * sizeof *slots);
-        for (size_t i = 0; i < w->capacity; i++)
-            if (w->slots[i].key)
-                *find_slot(slots, capacity, w->slots[i].key) = w->slots[i];
-        free(w->slots);
-        w->slots = slots;
-        w->capacity = capacity;
-    }
-    *out = find_slot(w->slots, w->capacity, key);
-    return ST_OK;
-}
-
-static void slot_fill(struct TransferWork *w, Slot *slot, const void *key, uint32_t number)
-{
-    *slot = (Slot){key, number};
-    w->count++;
-}
-
 // ---- storages
 
 static Status sent_number(Packer *p, const Storage *s, uint32_t *number)
 {
     struct TransferWork *w = p->work;
-    Slot *slot;
-    TRY(slot_of(w, s, &slot));
-    if (!slot->key) {
-        if (w->sent_count == w->sent_capacity) {
-            uint32_t capacity = w->sent_capacity ? 2 * w->sent_capacity : 16;
-            Sent *sent = realloc(w->sent, capacity * sizeof *sent);
-            if (!sent)
-                return status_no_memory(capacity * sizeof *sent);
-            w->sent = sent;
-            w->sent_capacity = capacity;
-        }
-        // Bytes of the file that nobody wrote to in this call are there on the other side.
-        int64_t constant = s->shared && !s->dirty && s->size ? transfer_constant(p->table, s->source ? s->source : s->data, s->size) : -1;
-        w->sent[w->sent_count] = (Sent){s, SIZE_MAX, 0, constant};
-        slot_fill(w, slot, s, w->sent_count++);
+    bool added;
+    TRY(pointer_map_add(&w->met, s, w->sent_count, number, &added));
+    if (!added)
+        return ST_OK;
+    if (w->sent_count == w->sent_capacity) {
+        uint32_t capacity = w->sent_capacity ? 2 * w->sent_capacity : 16;
+        Sent *sent = realloc(w->sent, capacity * sizeof *sent);
+        if (!sent)
+            return status_no_memory(capacity * sizeof *sent);
+        w->sent = sent;
+        w->sent_capacity = capacity;
     }
-    *number = slot->number;
+    // Bytes of the file that nobody wrote to in this call are there on the other side.
+    int64_t constant = s->shared && !s->dirty && s->size ? transfer_constant(p->table, s->source ? s->source : s->data, s->size) : -1;
+    w->sent[w->sent_count++] = (Sent){s, SIZE_MAX, 0, constant};
     return ST_OK;
 }
 
@@ -289,14 +249,15 @@ static Status put_value(Packer *p, IValue v)
     // One that nobody else holds is met once. Objects may hold themselves through each other: always numbered.
     bool shared = v.as.obj->refs > 1 || v.tag == TAG_OBJECT;
     if (shared) {
-        Slot *slot;
-        TRY(slot_of(p->work, v.as.obj, &slot));
-        if (slot->key) {
+        uint32_t number;
+        bool added;
+        TRY(pointer_map_add(&p->work->met, v.as.obj, p->work->numbers, &number, &added));
+        if (!added) {
             put_u8(b, TRANSFER_AGAIN);
-            put_u32(b, slot->number);
+            put_u32(b, number);
             return ST_OK;
         }
-        slot_fill(p->work, slot, v.as.obj, p->work->numbers++);
+        p->work->numbers++;
     }
     put_u8(b, (uint8_t)(v.tag | (shared ? TRANSFER_SHARED : 0)));
     TRY(value_enter());
@@ -311,11 +272,8 @@ static Status work_begin(Transfer *t)
 {
     if (!t->work && !(t->work = calloc(1, sizeof *t->work)))
         return status_no_memory(sizeof *t->work);
-    struct TransferWork *w = t->work;
-    if (w->count)
-        memset(w->slots, 0, w->capacity * sizeof *w->slots);
-    w->count = 0;
-    w->numbers = w->sent_count = 0;
+    pointer_map_clear(&t->work->met);
+    t->work->numbers = t->work->sent_count = 0;
     return ST_OK;
 }
 
@@ -386,7 +344,7 @@ void transfer_free(Transfer *t)
     buf_free(&t->head);
     free(t->parts);
     if (t->work) {
-        free(t->work->slots);
+        pointer_map_free(&t->work->met);
         free(t->work->sent);
         free(t->work);
     }

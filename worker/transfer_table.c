@@ -3,6 +3,7 @@
 #include "worker/transfer_parts.h"
 
 #include "worker/model_parts.h"
+#include "worker/pointer_map.h"
 
 #include <stdlib.h>
 
@@ -22,40 +23,14 @@ struct TransferTable {
 
 typedef struct Walk {
     TransferTable *table;
-    const void **seen; // containers, tensors and storages: open addressing, a power of two
-    size_t count, capacity;
+    PointerMap seen; // containers and storages
 } Walk;
-
-static const void **seen_slot(const void **seen, size_t capacity, const void *key)
-{
-    size_t at = ((uintptr_t)key >> 4) * 0x9e3779b97f4a7c15u >> 20;
-    for (at &= capacity - 1; seen[at] && seen[at] != key;)
-        at = (at + 1) & (capacity - 1);
-    return &seen[at];
-}
 
 // *first: `key` was not seen before.
 static Status walk_enter(Walk *w, const void *key, bool *first)
 {
-    if (2 * (w->count + 1) > w->capacity) {
-        size_t capacity = w->capacity ? 2 * w->capacity : 256;
-        const void **seen = calloc(capacity, sizeof *seen);
-        if (!seen)
-            return status_no_memory(capacity * sizeof *seen);
-        for (size_t i = 0; i < w->capacity; i++)
-            if (w->seen[i])
-                *seen_slot(seen, capacity, w->seen[i]) = w->seen[i];
-        free(w->seen);
-        w->seen = seen;
-        w->capacity = capacity;
-    }
-    const void **slot = seen_slot(w->seen, w->capacity, key);
-    *first = !*slot;
-    if (*first) {
-        *slot = key;
-        w->count++;
-    }
-    return ST_OK;
+    uint32_t number;
+    return pointer_map_add(&w->seen, key, 0, &number, first);
 }
 
 static Status add_storage(Walk *w, const DatumStorage *s)
@@ -195,7 +170,7 @@ Status transfer_table_new(Model *m, TransferTable **out)
     t->types = program_types(m->program);
     Walk walk = {.table = t};
     Status status = add_model(&walk, m);
-    free(walk.seen);
+    pointer_map_free(&walk.seen);
     if (status == ST_OK)
         status = sort_ranges(t);
     if (status == ST_OK)
