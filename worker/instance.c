@@ -1,7 +1,6 @@
 // An instance: one lane's module object and machine; calls of the method, with the root's hooks, and undoing what they
 // changed.
 #include "worker/bits.h"
-#include "worker/interp.h"
 #include "worker/model_parts.h"
 #include "worker/quant.h"
 #include "worker/tensor.h"
@@ -11,36 +10,27 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-struct Instance {
-    Model *model;
-    Lane *lane;
-    Machine *machine;
-    IValue self;       // None when the code does not need it
-    bool self_changed; // containers of self may be what a call left
-};
-
 // The module is only made when something reads it: frozen graphs do not.
-static bool needs_self(const Model *m)
+static bool needs_self(const Instance *i)
 {
-    return m->pre_hook_count || m->hook_count || m->code->graph->top->param->outputs[0]->use_count > 0;
+    return i->model->pre_hook_count || i->model->hook_count || i->code->graph->top->param->outputs[0]->use_count > 0;
 }
 
 static Status make_self(Instance *i, ValueMemo **memo)
 {
-    return needs_self(i->model) ? value_from_datum(i->lane, memo, i->model->root, i->model->cls->type, &i->self) : ST_OK;
+    return needs_self(i) ? value_from_datum(i->lane, memo, i->model->root, i->model->cls->type, &i->self) : ST_OK;
 }
 
-Status instance_new(Model *m, Lane *lane, Instance **out)
+Status instance_new_of(Model *m, const ModelStage *stage, const CodeSet *codes, const Code *code, Lane *lane, Instance **out)
 {
     Instance *i = calloc(1, sizeof *i);
     if (!i)
         return status_no_memory(sizeof *i);
-    i->model = m;
-    i->lane = lane;
+    *i = (Instance){.model = m, .stage = stage, .codes = codes, .code = code, .lane = lane};
     ValueMemo *memo = NULL;
     Status status = make_self(i, &memo);
     if (status == ST_OK)
-        status = machine_new(&m->codes, lane, &memo, &i->machine);
+        status = machine_new(codes, lane, &memo, &i->machine);
     value_memo_free(memo);
     if (status != ST_OK) {
         instance_free(i);
@@ -50,6 +40,8 @@ Status instance_new(Model *m, Lane *lane, Instance **out)
     *out = i;
     return ST_OK;
 }
+
+Status instance_new(Model *m, Lane *lane, Instance **out) { return instance_new_of(m, NULL, &m->codes, m->code, lane, out); }
 
 void instance_free(Instance *i)
 {
@@ -107,6 +99,25 @@ static Status argument(Lane *lane, const Schema *s, uint32_t index, const IValue
     else
         *out = value_retain(*given);
     return ST_OK;
+}
+
+Status instance_arguments(Instance *i, const IValue *args, int n, IValue *all)
+{
+    const Schema *s = i->model->function->schema;
+    uint32_t count = s->arg_count, made = 1;
+    if (n < 0 || (uint32_t)n > count - 1) {
+        char problem[256];
+        snprintf(problem, sizeof problem, STR_FMT "() expected at most %u argument(s) but received %d argument(s).", STR_ARG(s->symbol), count, n + 1);
+        return raise_declaration(s, problem);
+    }
+    all[0] = value_retain(i->self);
+    Status status = ST_OK;
+    for (; made < count && status == ST_OK; made++)
+        if ((status = argument(i->lane, s, made, made - 1 < (uint32_t)n ? &args[made - 1] : NULL, &all[made])) != ST_OK)
+            break;
+    for (uint32_t k = 0; status != ST_OK && k < made; k++)
+        value_release(all[k]);
+    return status;
 }
 
 // ---- hooks (§15.5: calling the module runs them)
@@ -197,7 +208,17 @@ static Status plain_numbers(Lane *lane, Tensor *t, Tensor **out)
     return ST_OK;
 }
 
-static Status detach(Lane *lane, IValue *v) { return value_change_tensors(lane, v, moved_apart); }
+Status instance_finish(Instance *i, IValue *result)
+{
+    Status status = value_make_plain(i->lane, *result);
+    if (status == ST_OK && !i->model->options.optimize.stateful && i->lane->dirty)
+        status = value_change_tensors(i->lane, result, moved_apart);
+    if (status == ST_OK)
+        status = value_change_tensors(i->lane, result, plain_numbers);
+    if (status != ST_OK)
+        value_release(*result);
+    return status;
+}
 
 static Status run_method(Instance *i, IValue *args, uint32_t count, IValue *result)
 {
@@ -212,18 +233,12 @@ static Status run_method(Instance *i, IValue *args, uint32_t count, IValue *resu
     for (uint32_t h = 0; h < m->hook_count && status == ST_OK; h++)
         status = run_hook(i, m->hooks[h], args + 1, count - 1, result);
     if (status == ST_OK)
-        status = value_make_plain(i->lane, *result);
-    if (status == ST_OK && !m->options.optimize.stateful && i->lane->dirty)
-        status = detach(i->lane, result);
-    if (status == ST_OK)
-        status = value_change_tensors(i->lane, result, plain_numbers);
-    if (status != ST_OK)
-        value_release(*result);
+        return instance_finish(i, result);
+    value_release(*result);
     return status;
 }
 
-// Puts the module back into the state of the file, or takes note that it changed for good.
-static void settle(Instance *i)
+void instance_settle(Instance *i)
 {
     if (i->model->options.optimize.stateful) {
         machine_keep_attributes(i->machine);
@@ -235,8 +250,10 @@ static void settle(Instance *i)
     i->self_changed = i->model->keeps_containers && i->self.tag == TAG_OBJECT;
 }
 
-static Status renew_self(Instance *i)
+Status instance_renew(Instance *i)
 {
+    if (!i->self_changed)
+        return ST_OK;
     ValueMemo *memo = NULL;
     value_release(i->self);
     i->self = value_none();
@@ -248,24 +265,13 @@ static Status renew_self(Instance *i)
 
 Status instance_call(Instance *i, const IValue *args, int n, IValue *result)
 {
-    const Schema *s = i->model->function->schema;
-    uint32_t count = s->arg_count;
-    if (n < 0 || (uint32_t)n > count - 1) {
-        char problem[256];
-        snprintf(problem, sizeof problem, STR_FMT "() expected at most %u argument(s) but received %d argument(s).", STR_ARG(s->symbol), count, n + 1);
-        return raise_declaration(s, problem);
-    }
-    if (i->self_changed)
-        TRY(renew_self(i));
+    uint32_t count = i->model->function->schema->arg_count;
+    TRY(instance_renew(i));
     IValue few[16], *all = count <= 16 ? few : malloc(sizeof *all * count);
     if (!all)
         return status_no_memory(sizeof *all * count);
-    all[0] = value_retain(i->self);
-    uint32_t made = 1;
-    Status status = ST_OK;
-    for (; made < count && status == ST_OK; made++)
-        if ((status = argument(i->lane, s, made, made - 1 < (uint32_t)n ? &args[made - 1] : NULL, &all[made])) != ST_OK)
-            break;
+    Status status = instance_arguments(i, args, n, all);
+    uint32_t made = status == ST_OK ? count : 0;
     if (status == ST_OK)
         status = run_method(i, all, count, result);
     bool kept = false; // may the caller reach an object that was made here?
@@ -278,7 +284,7 @@ Status instance_call(Instance *i, const IValue *args, int n, IValue *result)
         value_release(all[k]);
     if (all != few)
         free(all);
-    settle(i);
+    instance_settle(i);
     if (i->lane->objects) // objects that hold each other
         objects_forget(&i->lane->objects, !kept);
     return status;

@@ -383,32 +383,33 @@ static bool put_on(Object *o, void *list)
     return true;
 }
 
-void values_list(const IValue *values, uint32_t count, Object **list)
+bool values_list(const IValue *values, uint32_t count, Object **list)
 {
+    bool all = true;
     for (uint32_t i = 0; i < count; i++)
-        visit_objects(values[i], put_on, list);
+        all = visit_objects(values[i], put_on, list) && all;
+    return all;
 }
 
-void values_unlist(const IValue *values, uint32_t count)
+bool values_unlist(const IValue *values, uint32_t count)
 {
+    bool all = true;
     for (uint32_t i = 0; i < count; i++)
-        visit_objects(values[i], take_off, NULL);
+        all = visit_objects(values[i], take_off, NULL) && all;
+    return all;
 }
 
 void values_discard(IValue *values, uint32_t count, const IValue *kept, uint32_t kept_count)
 {
     Object *stay = NULL, *go = NULL;
-    if (any_has_object(values, count)) {
-        values_list(kept, kept_count, &stay);
-        values_list(values, count, &go);
-    }
+    bool all = !any_has_object(values, count) || (values_list(kept, kept_count, &stay) && values_list(values, count, &go));
     for (uint32_t i = 0; i < count; i++) {
         IValue v = values[i];
         values[i] = value_none();
         value_release(v);
     }
     objects_forget(&stay, false);
-    objects_forget(&go, true);
+    objects_forget(&go, all);
 }
 
 static bool items_equal(const IValue *a, uint32_t na, const IValue *b, uint32_t nb)

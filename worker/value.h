@@ -166,9 +166,9 @@ void objects_forget(Object **list, bool garbage);
 // Does the value hold an object? (True for one that is nested too deeply to tell.)
 bool value_has_object(IValue v);
 // Puts the objects that the values hold and that are on no list on this one; takes those that are on one off it (the
-// search goes no deeper where it meets one that is on none).
-void values_list(const IValue *values, uint32_t count, Object **list);
-void values_unlist(const IValue *values, uint32_t count);
+// search goes no deeper where it meets one that is on none). False: nested too deeply to find all.
+bool values_list(const IValue *values, uint32_t count, Object **list);
+bool values_unlist(const IValue *values, uint32_t count);
 // Releases values and makes them None. Objects that they hold and that hold each other are freed too, unless `kept` (which
 // stay) hold them; nobody else may. None of the objects may be on a list.
 void values_discard(IValue *values, uint32_t count, const IValue *kept, uint32_t kept_count);
