@@ -407,3 +407,14 @@ Status archive_open(const char *path, Archive **out)
         munmap(mapping, size);
     return st;
 }
+
+void archive_forget_pages(const Archive *a, const void *data, size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uintptr_t mapping = (uintptr_t)a->mapping, begin = (uintptr_t)data;
+    if (!mapping || begin < mapping || begin - mapping > a->bytes.len || size > a->bytes.len - (begin - mapping))
+        return;
+    uintptr_t first = (begin + page - 1) & ~(page - 1), end = (begin + size) & ~(page - 1);
+    if (first < end)
+        (void)madvise((void *)first, end - first, MADV_DONTNEED); // a hint
+}

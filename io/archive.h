@@ -29,6 +29,9 @@ const ArchiveRecord *archive_at(const Archive *a, size_t i); // in directory ord
 bool archive_has(const Archive *a, Str name);
 // Thread-compatible, not thread-safe. A missing record is ST_BAD_MODEL.
 Status archive_read(Archive *a, Str name, const ArchiveRecord **out);
+// These bytes will not be needed for a while: whole pages of them that lie in a mapping of the file are given back, and come
+// again from the file when they are read. Any other memory is left alone. Safe from several threads.
+void archive_forget_pages(const Archive *a, const void *data, size_t size);
 // The whole file, for broadcasting to other nodes and for digests.
 Str archive_bytes(const Archive *a);
 

@@ -36,6 +36,7 @@ struct Allocator {
     FreeBlock *structs[STRUCT_KINDS];
     FreeBlock *slabs; // of structs
     size_t live, cached, peak;
+    size_t mark, mark_peak; // live when it was set, and the most since then
 };
 
 // The class of a size, and the bytes of its blocks.
@@ -134,6 +135,8 @@ void *allocator_take(Allocator *a, size_t bytes, size_t *capacity)
     a->live += rounded;
     if (a->live > a->peak)
         a->peak = a->live;
+    if (a->live > a->mark_peak)
+        a->mark_peak = a->live;
     return b;
 }
 
@@ -194,3 +197,6 @@ void allocator_struct_free(Allocator *a, int kind, void *block)
 }
 
 AllocatorStats allocator_stats(const Allocator *a) { return (AllocatorStats){a->live, a->cached, a->peak}; }
+
+void allocator_mark(Allocator *a) { a->mark = a->mark_peak = a->live; }
+size_t allocator_above_mark(const Allocator *a) { return a->mark_peak - a->mark; }

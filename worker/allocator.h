@@ -21,5 +21,8 @@ void allocator_struct_free(Allocator *a, int kind, void *block);
 
 typedef struct AllocatorStats { size_t live, cached, peak; } AllocatorStats; // bytes; peak of live
 AllocatorStats allocator_stats(const Allocator *a);
+// Bytes of live blocks beyond those that were live at the last call of allocator_mark, at most.
+void allocator_mark(Allocator *a);
+size_t allocator_above_mark(const Allocator *a);
 
 #endif

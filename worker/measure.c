@@ -1,0 +1,254 @@
+// Measuring the steps of a method: each runs as a stage of its own, on values that came through a transfer.
+// So what it writes to is a copy, nothing that it does outlives it, and it can run as often as the clock needs.
+#include "worker/measure.h"
+
+#include "worker/allocator.h"
+#include "worker/model_parts.h"
+#include "worker/random.h"
+#include "worker/tensor.h"
+#include "worker/transfer.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum {
+    RUNS = 3,            // of a step, at most, when they take long enough to be timed
+    SHORT_RUNS = 25,     // of one that takes less than SHORT
+    FORGET_FROM = 1 << 20 // bytes of a weight in the file whose pages are worth giving back
+};
+static const double ENOUGH = 0.1, SHORT = 0.001; // seconds of all runs of a step
+
+// Values as another process would get them: in memory of their own.
+typedef struct Arrival {
+    void *head;
+    TransferPart *parts;
+    uint32_t part_count, count;
+    IValue *values;
+} Arrival;
+
+typedef struct Measure {
+    Model *model;
+    Lane *lane;
+    const CutGraph *cut;
+    TransferTable *table;
+    StepCost *costs;
+    uint64_t *bytes;
+    Transfer transfer;
+} Measure;
+
+// Seconds that this thread has computed, so that what else the machine does counts little; where several threads work on
+// a step, seconds that have passed.
+static double now(const Lane *lane)
+{
+    struct timespec t;
+    clock_gettime(lane->kernels.threads > 1 ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+// ---- values between steps
+
+static void arrival_free(Arrival *a)
+{
+    values_discard(a->values, a->count, NULL, 0);
+    for (uint32_t i = 0; i < a->part_count; i++)
+        free((void *)(uintptr_t)a->parts[i].data);
+    free(a->values);
+    free(a->parts);
+    free(a->head);
+    *a = (Arrival){0};
+}
+
+static void *aligned_copy(const void *data, size_t size)
+{
+    void *copy = aligned_alloc(TRANSFER_ALIGN, (size + TRANSFER_ALIGN - 1) / TRANSFER_ALIGN * TRANSFER_ALIGN);
+    if (copy)
+        memcpy(copy, data, size);
+    else
+        status_no_memory(size);
+    return copy;
+}
+
+static Status copy_bytes(const Transfer *t, Arrival *a)
+{
+    a->parts = malloc((t->part_count + 1) * sizeof *a->parts);
+    if (!a->parts)
+        return status_no_memory(t->part_count * sizeof *a->parts);
+    for (; a->part_count < t->part_count; a->part_count++) {
+        const TransferPart *part = &t->parts[a->part_count];
+        void *copy = aligned_copy(part->data, part->size);
+        if (!copy)
+            return ST_MEMORY;
+        a->parts[a->part_count] = (TransferPart){copy, part->size};
+    }
+    a->head = aligned_copy(t->head.ptr, t->head.len);
+    return a->head ? ST_OK : ST_MEMORY;
+}
+
+// *bytes: what travels. ST_UNSUPPORTED: a value does not.
+static Status arrive(Measure *m, const IValue *values, uint32_t count, Arrival *a, uint64_t *bytes)
+{
+    *a = (Arrival){0};
+    transfer_clear(&m->transfer);
+    TRY(transfer_pack(&m->transfer, m->table, m->lane, values, count));
+    *bytes = transfer_bytes(&m->transfer);
+    Status status = copy_bytes(&m->transfer, a);
+    if (status == ST_OK && !(a->values = malloc((count + 1) * sizeof *a->values)))
+        status = status_no_memory(count * sizeof *a->values);
+    if (status == ST_OK) {
+        TransferReader r = transfer_reader(a->head, m->transfer.head.len, a->parts, a->part_count);
+        status = transfer_unpack(&r, m->table, m->lane, count, a->values);
+    }
+    if (status == ST_OK)
+        a->count = count;
+    else
+        arrival_free(a);
+    return status;
+}
+
+// ---- one group of steps
+
+static Status time_runs(const Lane *lane, Instance *i, const Arrival *in, uint32_t outputs, IValue *out, double *seconds)
+{
+    double total = 0;
+    *seconds = INFINITY;
+    for (int runs = 0; runs < SHORT_RUNS && total < ENOUGH && (runs < RUNS || total < SHORT); runs++) {
+        double start = now(lane);
+        TRY(instance_call_stage(i, in->values, in->count, out));
+        double took = now(lane) - start;
+        total += took;
+        *seconds = took < *seconds ? took : *seconds; // the least disturbed
+        values_discard(out, outputs, in->values, in->count);
+    }
+    return ST_OK;
+}
+
+// out: what the first run gave.
+static Status run_group(Measure *m, ModelStage *stage, uint32_t from, const Arrival *in, uint64_t in_bytes, IValue *out)
+{
+    Lane *lane = m->lane;
+    StepCost *cost = &m->costs[from];
+    uint32_t outputs = model_stage_outputs(stage);
+    Instance *instance;
+    IValue *again = calloc(outputs + 1, sizeof *again);
+    if (!again)
+        return status_no_memory(outputs * sizeof *again);
+    Status status = stage_instance_new(stage, lane, &instance);
+    if (status == ST_OK) {
+        free(lane->scratch); // so that its size is that of this step
+        lane->scratch = NULL;
+        lane->scratch_size = 0;
+        allocator_mark(lane->allocator);
+        status = instance_call_stage(instance, in->values, in->count, out);
+        cost->work_bytes = in_bytes + allocator_above_mark(lane->allocator) + lane->scratch_size;
+        if (status == ST_OK && (status = time_runs(lane, instance, in, outputs, again, &cost->seconds)) != ST_OK)
+            values_discard(out, outputs, in->values, in->count);
+        instance_free(instance);
+    }
+    cost->packed_bytes = pack_store_used(lane->kernels.packs);
+    free(again);
+    return status;
+}
+
+static void forget(void *archive, const DatumStorage *s)
+{
+    if (s->mapped && s->size >= FORGET_FROM)
+        archive_forget_pages(archive, s->data, s->size);
+}
+
+// Steps [from, to) with weights packed for them alone.
+static Status measure_group(Measure *m, uint32_t from, uint32_t to, const Arrival *in, uint64_t in_bytes, IValue **out, uint32_t *count)
+{
+    ModelStage *stage;
+    TRY(model_stage_new(m->model, from, to, &stage));
+    *count = model_stage_outputs(stage);
+    *out = calloc(*count + 1, sizeof **out);
+    PackStore *packs = NULL, *shared = m->lane->kernels.packs;
+    Status status = *out ? pack_store_new(&packs) : status_no_memory(*count * sizeof **out);
+    if (status == ST_OK) {
+        m->lane->kernels.packs = packs;
+        status = run_group(m, stage, from, in, in_bytes, *out);
+        m->lane->kernels.packs = shared;
+        pack_store_free(packs);
+    }
+    model_stage_free(stage);
+    for (uint32_t i = from; i < to; i++)
+        cut_visit_weights(m->cut, i, forget, m->model->archive);
+    if (status != ST_OK)
+        free(*out);
+    return status;
+}
+
+// ---- the method
+
+static uint32_t next_legal(const CutGraph *cut, uint32_t point)
+{
+    do
+        point++;
+    while (point < cut->step_count && cut->points[point].refusal);
+    return point;
+}
+
+// From what goes into step `from` to what goes into *to, a later one.
+static Status advance(Measure *m, uint32_t from, uint32_t *to, Arrival *in)
+{
+    for (*to = next_legal(m->cut, from);; *to = next_legal(m->cut, *to)) {
+        Arrival next = {0};
+        IValue *out;
+        uint32_t count;
+        TRY(measure_group(m, from, *to, in, m->bytes[from], &out, &count));
+        bool last = *to == m->cut->step_count;
+        Status status = last ? transfer_size(m->table, m->lane, out, count, &m->bytes[*to]) : arrive(m, out, count, &next, &m->bytes[*to]);
+        values_discard(out, count, in->values, in->count);
+        free(out);
+        if (status == ST_UNSUPPORTED) {
+            m->bytes[*to] = MEASURE_STAYS;
+            status_clear();
+        }
+        if (status == ST_OK || (status == ST_UNSUPPORTED && last)) {
+            arrival_free(in);
+            *in = next;
+            return ST_OK;
+        }
+        if (status != ST_UNSUPPORTED)
+            return status;
+    }
+}
+
+static Status measure_all(Measure *m, const IValue *args, int n)
+{
+    Arrival in;
+    TRY(arrive(m, args, (uint32_t)n, &in, &m->bytes[0]));
+    Status status = ST_OK;
+    for (uint32_t at = 0, to; at < m->cut->step_count && status == ST_OK; at = to)
+        status = advance(m, at, &to, &in);
+    arrival_free(&in);
+    return status;
+}
+
+Status model_measure(Model *m, Lane *lane, const IValue *args, int n, StepCost *costs, uint64_t *bytes)
+{
+    Measure measure = {.model = m, .lane = lane, .costs = costs, .bytes = bytes};
+    TRY(model_cut_graph(m, &measure.cut));
+    memset(costs, 0, measure.cut->step_count * sizeof *costs);
+    memset(bytes, 0, (measure.cut->step_count + 1) * sizeof *bytes);
+    Generator *generator, before;
+    TRY(lane_generator(lane, &generator));
+    before = *generator;
+    FILE *print_to = lane->print_to;
+    if (!(lane->print_to = fopen("/dev/null", "w"))) {
+        lane->print_to = print_to;
+        return status_fail(ST_IO, "/dev/null cannot be opened");
+    }
+    Status status = transfer_table_new(m, &measure.table);
+    if (status == ST_OK) {
+        status = measure_all(&measure, args, n);
+        transfer_table_free(measure.table);
+    }
+    transfer_free(&measure.transfer);
+    fclose(lane->print_to);
+    lane->print_to = print_to;
+    before.head = generator->head;
+    *generator = before;
+    return status;
+}
