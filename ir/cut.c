@@ -213,6 +213,31 @@ static void weigh_node(Weigher *w, const Node *n, const Origins *o)
         weigh_node(w, in, &inner);
 }
 
+// With statements ------------------------------------------------------------------------------------------------------
+
+// The method only looks around, remembers something in its object if it may, and switches gradients, which nothing here
+// computes.
+static bool is_harmless(const ClassDef *cls, Str method, bool may_assign)
+{
+    const Function *f = class_method(cls, method);
+    if (!f || !f->graph)
+        return false;
+    for (const Node *n = graph_first(f->graph); n; n = node_next_deep(n)) {
+        OpEffect e = node_effect(n);
+        bool own = n->kind == NODE_SET_ATTR && may_assign && n->inputs[0] == f->graph->top->param->outputs[0];
+        if (e != EFFECT_PURE && e != EFFECT_ALIAS && !own && !node_is(n, "aten::set_grad_enabled"))
+            return false;
+    }
+    return true;
+}
+
+// `with torch.no_grad():` may be left once more, at the end of the stage that entered it; no other one may.
+static bool must_stay_whole(const Node *enter)
+{
+    const Type *t = enter->inputs[0]->type;
+    return !t->cls || !is_harmless(t->cls, STR("__enter__"), true) || !is_harmless(t->cls, STR("__exit__"), false);
+}
+
 // Lives ----------------------------------------------------------------------------------------------------------------
 
 static void use_value(Cutter *k, Lives *lives, Weigher *w, const Value *v, uint32_t step)
@@ -241,27 +266,36 @@ static void walk_step(Cutter *k, Lives *lives, uint32_t step)
         lives->born[top->outputs[i]->id] = step + 1;
 }
 
+static StepRange *add_with(Cutter *k, const Node *enter)
+{
+    Buf text = {0};
+    buf_z(&text, "inside of a with statement (");
+    print_place(&text, enter);
+    buf_char(&text, ')');
+    return range_add(k, take_text(k->arena, &text).ptr);
+}
+
 static void find_lives(Cutter *k, Lives *lives)
 {
     CutGraph *c = k->out;
     const Node *ret = k->g->top->ret;
-    StepRange *with = NULL;
-    int depth = 0;
+    StepRange *with = NULL; // the outermost statement that must stay whole, while inside of it
+    int depth = 0, opened = 0;
     c->weights = ARENA_ARRAY(k->arena, CutWeights, c->step_count + 1);
     for (uint32_t i = 0; i < c->step_count; i++) {
         const Node *n = c->steps[i];
         walk_step(k, lives, i);
         state_touch(k, i);
-        if (n->kind == NODE_ENTER && depth++ == 0) {
-            Buf text = {0};
-            buf_z(&text, "inside of a with statement (");
-            print_place(&text, n);
-            buf_char(&text, ')');
-            with = range_add(k, take_text(k->arena, &text).ptr);
+        if (n->kind == NODE_ENTER) {
+            if (!with && must_stay_whole(n)) {
+                with = add_with(k, n);
+                opened = depth;
+            }
+            depth++;
         }
         if (with)
             range_touch(with, i);
-        if (n->kind == NODE_EXIT && depth > 0 && --depth == 0)
+        if (n->kind == NODE_EXIT && --depth == opened)
             with = NULL;
     }
     for (uint32_t i = 0; i < ret->input_count; i++) {

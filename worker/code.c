@@ -266,6 +266,10 @@ static void lower_special(Lowering *l, const Node *n)
         fail_at(l, n, "the class cannot be used in a with statement");
         return;
     }
+    // What is entered must be left when something raises, also where the graph ends inside of the statement.
+    const Function *leave = class_method(t->cls, STR("__exit__"));
+    if (leave && leave->graph)
+        callee(l, leave->graph, leave);
     uint32_t call = add_call(l, callee(l, f->graph, f));
     emit_plain(l, INSN_CALL_SPECIAL, n)->aux = call;
 }

@@ -486,23 +486,59 @@ static void test_seeds(void **state)
     assert_true(cut_draws(&two, 1, 2));
 }
 
+// A class whose instances can be entered.
+static ClassDef *guard(Fixture *f, const char *name, const char *enter, const char *leave)
+{
+    const char *const texts[] = {enter, leave}, *const names[] = {"__enter__", "__exit__"};
+    ClassDef *cls = object(f, name, CLASS_PLAIN)->cls;
+    for (int i = 0; i < 2; i++) {
+        Function *method = ARENA_NEW(&f->arena, Function);
+        *method = (Function){.name = str_of(names[i]), .graph = read(f, texts[i], NULL)};
+        strmap_put(&cls->method_index, &f->arena, method->name, method);
+    }
+    return cls;
+}
+
 static void test_with(void **state)
 {
+    // What the statement does when it is left must happen once; switching gradients is nothing.
     Fixture *f = *state;
-    object(f, "__torch__.Guard", CLASS_PLAIN);
-    CutGraph c = cut(state,
-                     "graph(%self : __torch__.M, %x : Tensor):\n"
-                     "  %g : __torch__.Guard = prim::CreateObject()\n"
-                     "  %e : NoneType = prim::Enter(%g) # m.py:4:0\n"
-                     "  %a : Tensor = aten::relu(%x)\n"
-                     "  %l : NoneType = prim::Exit(%g)\n"
-                     "  %b : Tensor = aten::relu(%a)\n"
-                     "  return (%b)\n",
-                     NULL);
-    point(&c, 1, "x g");
-    point(&c, 2, "!inside of a with statement (prim::Enter, m.py:4)");
-    point(&c, 3, "!inside of a with statement (prim::Enter, m.py:4)");
-    point(&c, 4, "a");
+    const char *const noting = "graph(%self : __torch__.Quiet):\n"
+                               "  %b : bool = aten::is_grad_enabled()\n"
+                               "   = prim::SetAttr[name=\"prev\"](%self, %b)\n"
+                               "   = aten::set_grad_enabled(%b)\n"
+                               "  return (%b)\n";
+    const char *const restoring = "graph(%self : __torch__.Quiet):\n"
+                                  "  %b : bool = prim::GetAttr[name=\"prev\"](%self)\n"
+                                  "   = aten::set_grad_enabled(%b)\n"
+                                  "  return (%b)\n";
+    guard(f, "__torch__.Quiet", noting, restoring);
+    guard(f, "__torch__.Noting", restoring, noting);
+    const char *const text = "graph(%%self : __torch__.M, %%x : Tensor):\n"
+                             "  %%g : __torch__.%s = prim::CreateObject()\n"
+                             "  %%q : __torch__.%s = prim::CreateObject()\n"
+                             "  %%e : NoneType = prim::Enter(%%g) # m.py:4:0\n"
+                             "  %%e1 : NoneType = prim::Enter(%%q) # m.py:5:0\n"
+                             "  %%a : Tensor = aten::relu(%%x)\n"
+                             "  %%l1 : NoneType = prim::Exit(%%q)\n"
+                             "  %%b : Tensor = aten::relu(%%a)\n"
+                             "  %%l : NoneType = prim::Exit(%%g)\n"
+                             "  %%c : Tensor = aten::relu(%%b)\n"
+                             "  return (%%c)\n";
+    for (int quiet = 0; quiet < 4; quiet++) {
+        char graph[1024];
+        snprintf(graph, sizeof graph, text, quiet & 1 ? "Quiet" : "Noting", quiet & 2 ? "Quiet" : "Noting");
+        CutGraph c = cut(state, graph, NULL);
+        const char *outer = "!inside of a with statement (prim::Enter, m.py:4)", *inner = "!inside of a with statement (prim::Enter, m.py:5)";
+        const char *of_inner = quiet & 2 ? NULL : inner, *of_outer = quiet & 1 ? NULL : outer;
+        point(&c, 2, "x g q");
+        point(&c, 3, of_outer ? of_outer : "x g q");
+        point(&c, 4, of_outer ? of_outer : of_inner ? of_inner : "x g q");
+        point(&c, 5, of_outer ? of_outer : of_inner ? of_inner : "g q a");
+        point(&c, 6, of_outer ? of_outer : "g a");
+        point(&c, 7, of_outer ? of_outer : "g b");
+        point(&c, 8, "b");
+    }
 }
 
 // Types ----------------------------------------------------------------------------------------------------------------
