@@ -39,6 +39,9 @@ typedef struct Lane {
     FILE *print_to;               // where prim::Print writes
     void *scratch;                // kernels' scratch, grows to the largest
     size_t scratch_size;
+    // The archive whose weights are read once, by the kernels that pack them: their pages are given back then. NULL: they
+    // stay, for those who come after.
+    const struct Archive *forget_packed;
     const char *kernel;           // variant that ran last and operations counted, for --profile
     double flops;
     bool warned;

@@ -2,6 +2,8 @@
 // The cache keeps the SITE_WAYS most recently used prepared kernels of a site in order of use.
 #include "worker/op_derived.h"
 
+#include "io/archive.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -101,6 +103,16 @@ static bool way_fits(const Way *w, const KernelOp *op, const void *params, size_
     return params_size == 0 || memcmp(w->params, params, params_size) == 0;
 }
 
+enum { FORGET_FROM = 1 << 20 }; // bytes of a weight whose pages are worth giving back
+
+// The kernel has packed what it wants of its constants.
+static void forget_sources(const Lane *lane, const View *in, int n_in)
+{
+    for (int i = 0; i < n_in; i++)
+        if (in[i].dtype != DT_INVALID && in[i].constant && view_bytes(&in[i]) >= FORGET_FROM)
+            archive_forget_pages(lane->forget_packed, in[i].data, view_bytes(&in[i]));
+}
+
 static Status way_prepare(Lane *lane, const KernelOp *op, const void *params, size_t params_size, const View *in, int n_in, Way **out)
 {
     size_t size = sizeof(Way) + sizeof(View) * (size_t)n_in;
@@ -123,6 +135,8 @@ static Status way_prepare(Lane *lane, const KernelOp *op, const void *params, si
         way_free(w);
         return status;
     }
+    if (lane->forget_packed)
+        forget_sources(lane, in, n_in);
     *out = w;
     return ST_OK;
 }

@@ -1,6 +1,7 @@
 // Archives: the forms PyTorch and zip tools write open and give their bytes; everything else is refused by name;
 // damage of any kind gives an error or the right bytes.
 #include "io/archive.h"
+#include "resident.h"
 #include "zip_writer.h"
 
 #include <setjmp.h>
@@ -123,6 +124,50 @@ static void test_file(void **state)
     assert_int_equal(archive_open("/", &a), ST_IO);
     assert_null(a);
     zip_free(&z);
+}
+
+// Pages of a file are given back; memory that somebody handed in is not touched.
+static void test_forgotten_pages(void **state)
+{
+    (void)state;
+    enum { BYTES = 4 << 20 };
+    uint8_t *data = malloc(BYTES);
+    assert_non_null(data);
+    for (size_t i = 0; i < BYTES; i++)
+        data[i] = (uint8_t)(i * 31 + i / 999);
+    ZipWriter z = {0};
+    zip_text(&z, "m/data.pkl", empty_tuple, 0);
+    zip_text(&z, "m/constants.pkl", empty_tuple, 0);
+    zip_add(&z, "m/data/0", data, BYTES, ZIP_ALIGN);
+    zip_text(&z, "m/version", "3\n", 0);
+    zip_end(&z, false);
+    char path[] = "/tmp/test_archive.XXXXXX";
+    int fd = mkstemp(path);
+    assert_int_equal(write(fd, z.file.ptr, z.file.len), z.file.len);
+    Archive *a;
+    const ArchiveRecord *r;
+    need(archive_open(path, &a));
+    need(archive_read(a, STR("data/0"), &r));
+    assert_memory_equal(r->data, data, BYTES);
+    size_t before = resident_around(r->data);
+    assert_true(before >= BYTES);
+    archive_forget_pages(a, data, BYTES); // of another place
+    archive_forget_pages(a, r->data, SIZE_MAX);
+    archive_forget_pages(a, r->data, 100); // no whole page
+    assert_int_equal(resident_around(r->data), before);
+    archive_forget_pages(a, r->data, BYTES);
+    assert_true(resident_around(r->data) <= before - BYTES + 2 * 65536); // the pages at both ends stay
+    assert_memory_equal(r->data, data, BYTES);
+    archive_close(a);
+    need(archive_open_memory(z.file.ptr, z.file.len, "m.pt", &a));
+    need(archive_read(a, STR("data/0"), &r));
+    archive_forget_pages(a, r->data, BYTES);
+    assert_memory_equal(r->data, data, BYTES);
+    archive_close(a);
+    close(fd);
+    unlink(path);
+    zip_free(&z);
+    free(data);
 }
 
 static void refuse_bytes(const void *bytes, size_t size, const char *part)
@@ -279,6 +324,7 @@ int main(void)
     make_code();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forms),         cmocka_unit_test(test_file),
+        cmocka_unit_test(test_forgotten_pages),
         cmocka_unit_test(test_other_formats), cmocka_unit_test(test_versions),
         cmocka_unit_test(test_bad_entries),   cmocka_unit_test(test_truncation_and_flips),
     };
