@@ -104,6 +104,8 @@ static Status mpi_open(int *argc, char ***argv, Comm **out)
     MpiComm *c = calloc(1, sizeof *c);
     if (!c)
         return status_no_memory(sizeof *c);
+    const char *expected = getenv("OMPI_COMM_WORLD_SIZE") ? getenv("OMPI_COMM_WORLD_SIZE") : getenv("SLURM_NTASKS");
+    Deadline *deadline = deadline_start(WATCH_MEET(expected ? atoi(expected) : 1), "meeting the other processes");
     int provided;
     int code = MPI_Init_thread(argc, argv, MPI_THREAD_SERIALIZED, &provided);
     if (code == MPI_SUCCESS && provided < MPI_THREAD_SERIALIZED)
@@ -115,6 +117,7 @@ static Status mpi_open(int *argc, char ***argv, Comm **out)
     if (code == MPI_SUCCESS)
         code = MPI_Comm_dup(MPI_COMM_WORLD, &c->parts);
     if (code != MPI_SUCCESS) {
+        deadline_met(deadline);
         free(c);
         return status_fail(ST_IO, "MPI does not start: error %d", code);
     }
@@ -127,6 +130,7 @@ static Status mpi_open(int *argc, char ***argv, Comm **out)
     char mine[HOST_NAME] = "";
     gethostname(mine, sizeof mine - 1);
     MPI_Allgather(mine, HOST_NAME, MPI_BYTE, c->hosts, HOST_NAME, MPI_BYTE, c->world);
+    deadline_met(deadline);
     c->head.backend = &COMM_MPI;
     *out = &c->head;
     return ST_OK;
@@ -366,6 +370,7 @@ static void mpi_close(Comm *head)
     mpi_drain(head); // arrive together: MPI_Finalize itself waits busily
     comm_unlock(head);
     // After the second meeting nobody sends beats any more.
+    Deadline *deadline = deadline_start(WATCH_MEET(head->size), "leaving the other processes");
     watch_stop(head->watch);
     meet(c);
     for (int from; mpi_take_beat(head, &from) != BEAT_NONE;) {}
@@ -373,6 +378,7 @@ static void mpi_close(Comm *head)
     MPI_Comm_free(&c->parts);
     MPI_Comm_free(&c->world);
     MPI_Finalize();
+    deadline_met(deadline);
     for (size_t i = 0; i < c->sending_count; i++) {
         free(c->sending[i].data);
         free(c->sending[i].pieces);

@@ -1,11 +1,13 @@
-// Beats between ranks, and the thread that sends and counts them.
-// The thread shares the comm with the main thread by its lock, held for one message at a time.
+// Beats between ranks, and the thread that sends and counts them; and deadlines for when there are none.
+// The watch shares the comm with the main thread by its lock, held for one message at a time.
 #include "coordinator/watch.h"
 
 #include "coordinator/comm_backend.h"
 #include "coordinator/signals.h"
 #include "io/base/log.h"
 
+#include <math.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,13 +53,24 @@ int watch_lost(const WatchState *s)
     return -1;
 }
 
-struct Watch {
-    Comm *comm;
-    WatchState state;
+// What ends a thread that sleeps.
+typedef struct Alarm {
     pthread_t thread;
     pthread_mutex_t lock; // of `ended`
     pthread_cond_t wake;
     bool ended;
+} Alarm;
+
+struct Watch {
+    Comm *comm;
+    WatchState state;
+    Alarm alarm;
+};
+
+struct Deadline {
+    double seconds;
+    const char *what;
+    Alarm alarm;
 };
 
 static double now(void)
@@ -67,21 +80,42 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-// Sleeps one tick. False: the watch ends.
-static bool sleep_a_tick(Watch *w)
+// False: woken by alarm_end.
+static bool alarm_sleep(Alarm *a, double seconds)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += (long)(WATCH_TICK * 1e9);
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    pthread_mutex_lock(&w->lock);
+    double end = now() + seconds;
+    struct timespec until = {(time_t)end, (long)((end - floor(end)) * 1e9)};
+    pthread_mutex_lock(&a->lock);
     int code = 0;
-    while (!w->ended && code == 0)
-        code = pthread_cond_clockwait(&w->wake, &w->lock, CLOCK_MONOTONIC, &until);
-    bool go_on = !w->ended;
-    pthread_mutex_unlock(&w->lock);
-    return go_on;
+    while (!a->ended && code == 0)
+        code = pthread_cond_clockwait(&a->wake, &a->lock, CLOCK_MONOTONIC, &until);
+    bool slept = !a->ended;
+    pthread_mutex_unlock(&a->lock);
+    return slept;
+}
+
+static int alarm_start(Alarm *a, void *(*run)(void *), void *ctx)
+{
+    a->lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    a->wake = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+    // Signals are for the main thread, whose sleep they end.
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int code = pthread_create(&a->thread, NULL, run, ctx);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return code;
+}
+
+static void alarm_end(Alarm *a)
+{
+    pthread_mutex_lock(&a->lock);
+    a->ended = true;
+    pthread_cond_signal(&a->wake);
+    pthread_mutex_unlock(&a->lock);
+    pthread_join(a->thread, NULL);
+    pthread_mutex_destroy(&a->lock);
+    pthread_cond_destroy(&a->wake);
 }
 
 static void send_beats(Watch *w, Beat beat)
@@ -123,7 +157,7 @@ _Noreturn static void end_run(Watch *w, int lost)
 static void *watch_main(void *arg)
 {
     Watch *w = arg;
-    for (double last = now(); sleep_a_tick(w);) {
+    for (double last = now(); alarm_sleep(&w->alarm, WATCH_TICK);) {
         double at = now();
         bool due = watch_advance(&w->state, at - last);
         last = at;
@@ -147,19 +181,12 @@ Status watch_start(Comm *c, double limit, Watch **out)
     if (!w)
         return status_no_memory(sizeof *w);
     w->comm = c;
-    w->lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
-    w->wake = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
     Status s = watch_state_init(&w->state, c->rank, c->size, limit);
     if (s != ST_OK) {
         free(w);
         return s;
     }
-    // Signals are for the main thread, whose sleep they end.
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int code = pthread_create(&w->thread, NULL, watch_main, w);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int code = alarm_start(&w->alarm, watch_main, w);
     if (code != 0) {
         watch_state_free(&w->state);
         free(w);
@@ -173,13 +200,37 @@ void watch_stop(Watch *w)
 {
     if (!w)
         return;
-    pthread_mutex_lock(&w->lock);
-    w->ended = true;
-    pthread_cond_signal(&w->wake);
-    pthread_mutex_unlock(&w->lock);
-    pthread_join(w->thread, NULL);
-    pthread_mutex_destroy(&w->lock);
-    pthread_cond_destroy(&w->wake);
+    alarm_end(&w->alarm);
     watch_state_free(&w->state);
     free(w);
+}
+
+static void *deadline_main(void *arg)
+{
+    Deadline *d = arg;
+    if (!alarm_sleep(&d->alarm, d->seconds))
+        return NULL;
+    log_error("%s takes more than %.0f s: a process, its host or the network is lost; --resume continues", d->what, d->seconds);
+    _Exit(status_exit_code(ST_INTERRUPTED));
+}
+
+Deadline *deadline_start(double seconds, const char *what)
+{
+    Deadline *d = calloc(1, sizeof *d);
+    if (!d)
+        return NULL;
+    d->seconds = seconds;
+    d->what = what;
+    if (alarm_start(&d->alarm, deadline_main, d) == 0)
+        return d;
+    free(d);
+    return NULL;
+}
+
+void deadline_met(Deadline *d)
+{
+    if (!d)
+        return;
+    alarm_end(&d->alarm);
+    free(d);
 }

@@ -20,6 +20,8 @@
 // that learns a new path takes. Rank 0 notices a loss within 16 s, the others that of rank 0 within 19 s, and the
 // launcher and comm_abort need at most 5 s more: all is over well before 30 s. WATCH_LEAST is the least that can work.
 #define WATCH_LEAST 5.0
+// For MPI to start or to end, which takes a second or two; 10,000 ranks have 260 s.
+#define WATCH_MEET(ranks) (60.0 + (ranks) / 50.0)
 // When rank 0 is lost, rank r says so min(r × WATCH_TICK, WATCH_STAGGER) seconds late: the first to speak ends the others.
 #define WATCH_STAGGER 3.0
 
@@ -47,5 +49,11 @@ typedef struct Watch Watch;
 Status watch_start(Comm *c, double limit, Watch **out);
 // Ends the thread; NULL is fine. Not with the comm's lock held.
 void watch_stop(Watch *w);
+
+// For the moments without beats, when MPI starts and ends: unless deadline_met is called within `seconds` the process says
+// that `what` (borrowed) takes too long and ends, with the code of ST_INTERRUPTED. NULL when there is no memory for it.
+typedef struct Deadline Deadline;
+Deadline *deadline_start(double seconds, const char *what);
+void deadline_met(Deadline *d); // NULL is fine
 
 #endif

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Scores over four hosts made by hosts.bash: the same data sets as one process writes, with and without a shared file system;
 # when a process or a host is lost the run ends in time, says who, and --resume completes it.
-# usage: run.sh TSBATCH CASE [OPTION…]      CASE: shared, apart, unseen, killed, stopped, cut, crashed
+# usage: run.sh TSBATCH CASE [OPTION…]      CASE: shared, apart, unseen, killed, stopped, cut, cut-sending, crashed
 # The options are added to every run over hosts. LOST=RANK picks the process or host that is lost (default 5, on h3).
 set -eu
 tsbatch=$(realpath "$1") case=$2
@@ -55,6 +55,12 @@ interrupted() {
     kill) hosts_on $host kill -KILL "$(cat pid.$lost)" ;;
     stop) hosts_on $host kill -STOP "$(cat pid.$lost)" ;;
     cut) hosts_cut $host ;;
+    cut-sending) # mpirun has something for the daemon there, which its end of the connection repeats in vain
+        hosts_cut $host
+        for pid in $(ip netns pids "tsb$$-head"); do
+            [ "$(cat "/proc/$pid/comm")" != mpirun ] || kill -CONT "$pid"
+        done
+        ;;
     crash) hosts_crash $host ;;
     esac
     wait $job || code=$?
@@ -117,6 +123,7 @@ unseen)
 killed) interrupted kill ;;
 stopped) interrupted stop ;;
 cut) interrupted cut ;;
+cut-sending) interrupted cut-sending ;;
 crashed) interrupted crash ;;
 *) fail "no case $case" ;;
 esac

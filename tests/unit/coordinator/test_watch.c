@@ -3,7 +3,10 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -64,8 +67,28 @@ static void test_stopped(void **state)
     watch_state_free(&s);
 }
 
+static void test_deadline(void **state)
+{
+    (void)state;
+    Deadline *d = deadline_start(60, "a test");
+    assert_non_null(d);
+    deadline_met(d);
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        close(2); // the message is expected
+        deadline_start(0.05, "a test");
+        sleep(30);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 75);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rank_0), cmocka_unit_test(test_others), cmocka_unit_test(test_stopped)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rank_0), cmocka_unit_test(test_others), cmocka_unit_test(test_stopped), cmocka_unit_test(test_deadline)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
