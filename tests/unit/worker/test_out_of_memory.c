@@ -1,5 +1,7 @@
 // Allocation N fails, for N = 1, 2, … until a model loads, prepares and runs: ST_MEMORY with a message, or it could do
 // without; nothing left allocated, nothing touched that is not there. The linker leads our allocations here (tests/CMakeLists.txt).
+#include "ir/cut.h"
+#include "ir/partition.h"
 #include "worker/allocator.h"
 #include "worker/model.h"
 #include "worker/tensor.h"
@@ -84,9 +86,36 @@ static Status call(const Sample *s, Lane *lane, Instance *instance)
     return status;
 }
 
+enum { STEPS = 64 };
+
+// Both halves of every cut, and the best partition of steps that cost the same.
+static Status cut(Model *m)
+{
+    static const uint64_t bytes[STEPS + 1];
+    double seconds[STEPS];
+    bool legal[STEPS + 1];
+    Partition best;
+    CutGraph c;
+    Graph *stage;
+    TRY(cut_analyse(program_arena(model_program(m)), model_graph(m), model_root(m), &c));
+    assert_true(c.step_count <= STEPS);
+    for (uint32_t i = 0; i < c.step_count; i++) {
+        seconds[i] = 1;
+        legal[i] = !c.points[i].refusal;
+        if (i && legal[i]) {
+            TRY(cut_stage(&c, 0, i, &stage));
+            TRY(cut_stage(&c, i, c.step_count, &stage));
+        }
+    }
+    PartitionProblem p = {.step_count = c.step_count, .seconds = seconds, .legal = legal, .bytes = bytes, .work_bytes = bytes, .lanes = 1};
+    return partition_best(&p, 1, &best);
+}
+
 static Status run(const Sample *s, Model *m, const KernelContext *kernels)
 {
     Status status = model_prepare(m, &(ModelOptions){.kernels = kernels, .no_optimize = s->plain}, false);
+    if (status == ST_OK && !s->plain)
+        status = cut(m);
     prepared = calls;
     TRY(status);
     Lane *lane;
