@@ -4,7 +4,9 @@
 // usage: mutate_models COUNT SEED FOLDER MODEL.pt[:SHAPE,SHAPE…] …      a SHAPE is 3x4; tensor arguments take them in order
 // Every mutation runs in a process of its own. A failing archive stays in FOLDER with what was said about it.
 #include "io/base/buf.h"
+#include "ir/cut.h"
 #include "ir/print.h"
+#include "ir/verify.h"
 #include "tests/unit/io/zip_writer.h"
 #include "worker/model.h"
 #include "worker/tensor.h"
@@ -248,11 +250,30 @@ static Status call(const Seed *seed, Model *m, Lane *lane, Instance *instance)
     return s;
 }
 
+// Both sides of every cut are graphs.
+static Status cut_model(Model *m)
+{
+    CutGraph c;
+    Graph *stage;
+    uint32_t last = 0;
+    TRY(cut_analyse(program_arena(model_program(m)), model_graph(m), model_root(m), &c));
+    for (uint32_t p = 1; p <= c.step_count; p++) {
+        if (c.points[p].refusal)
+            continue;
+        TRY(cut_stage(&c, last, p, &stage));
+        TRY(graph_verify(stage));
+        last = p;
+    }
+    return ST_OK;
+}
+
 static Status run_model(const Seed *seed, Model *m, const KernelContext *kernels, bool plain, Shared *shared)
 {
     shared->stage = STAGE_PREPARE;
     ModelOptions options = {.method = "forward", .kernels = kernels, .no_optimize = plain};
     TRY(model_prepare(m, &options, true));
+    if (!plain)
+        TRY(cut_model(m));
     Lane *lane;
     Instance *instance;
     TRY(lane_new(kernels, program_types(model_program(m)), &lane));
