@@ -301,6 +301,19 @@ static void test_leases_by_speed(void **state)
     assert_true(fast.count >= 3 * slow.count - 2 && fast.count <= 3 * slow.count + 3);
     assert_true(slow.count * 0.003 <= 2.01); // the longest lease of few workers
     sched_free(s);
+
+    // The speed of a worker that is lost no longer counts: the other one's share is all that is free.
+    s = make((SchedOptions){.batches = 3000, .workers = 2});
+    sched_settle(s);
+    for (int i = 0; i < 2; i++) {
+        sched_request(s, i, 1, &slow);
+        sched_done_run(s, i, slow.first, slow.count, i ? 0.001 : 0.003);
+    }
+    sched_lost(s, 1);
+    int64_t left = 3000 - sched_done_count(s);
+    sched_request(s, 0, 1, &slow);
+    assert_true(slow.count >= left / 3 - 1 && slow.count <= left / 3 + 1);
+    sched_free(s);
 }
 
 // 10,000 workers: the lease that all get for a second of messages a hundred seconds long, and the numbers for workers.
