@@ -10,6 +10,7 @@
 static const double USUAL_PART = 1.0 / 3, GREATEST_PART = 2.0 / 3, MEASURING_PART = 1.0 / 16, UNMEASURED_PART = 1.0 / 4;
 // Parts of the coordinator's time: all leases of the run; while leases are shortest, longest; reports between leases.
 static const double BUSY = 0.007, BUSY_WITH_SHORTEST = 0.25, BUSY_WITH_LONGEST = 0.003, BUSY_WITH_REPORTS = 0.001;
+static const double MEASURED_SECONDS = 1; // of computing that tell a worker's speed
 static const double LONGEST_LEASE_SECONDS = 2, REQUEST_EARLY_SECONDS = 0.01;
 static const double MESSAGES_PER_LEASE = 2; // the request, which carries reports, and the answer
 static const double LEASES_AROUND = 2;      // for each worker, in messages: plan, last request, its answer, leaving
@@ -25,7 +26,8 @@ typedef struct Worker {
     int64_t want; // of the request that waits, 0: none
     int next, before; // in the queue of those that wait
     bool lost, served;
-    double seconds_per_batch; // running mean, 0: unknown
+    double seconds, batches; // measured lately: seconds that these batches took
+    double rate;             // batches a second, 0: unknown
     int64_t round;            // of its last lease
 } Worker;
 
@@ -195,11 +197,11 @@ static int64_t lease_size(Sched *s, Worker *w, int64_t want)
     }
     w->round = s->round;
     double share = (double)s->round_base / sharing(s), rate = total_rate(s);
-    if (w->seconds_per_batch > 0 && rate > 0)
-        share = (double)s->round_base / (w->seconds_per_batch * rate);
+    if (w->rate > 0 && rate > 0)
+        share = (double)s->round_base * w->rate / rate;
     double size = share * s->round_part;
     // A worker of unknown speed among measured ones could be a slow one.
-    if (s->options.message_seconds > 0 && rate > 0 && w->seconds_per_batch == 0)
+    if (s->options.message_seconds > 0 && rate > 0 && w->rate == 0)
         size *= UNMEASURED_PART;
     size = fmax(size, fmin((double)want, ceil(share)));
     size = fmax(size, 1);
@@ -278,19 +280,19 @@ static int64_t release(Sched *s, Worker *w, int64_t first, int64_t end, bool don
     return released;
 }
 
-// The mean of the last few batches, or of all of a long run of them.
+// Forgets what is older than four batches and than a second of computing: a batch that was held up once does not make a
+// worker a slow one.
 static void measure(Sched *s, Worker *w, int64_t count, double seconds)
 {
     seconds = fmin(fmax(seconds, 1e-9), 1e9); // sums of rates stay numbers
-    if (w->seconds_per_batch > 0) {
-        double old = count < 64 ? pow(0.75, (double)count) : 0;
-        s->measured_rate -= 1 / w->seconds_per_batch;
-        w->seconds_per_batch = old * w->seconds_per_batch + (1 - old) * seconds;
-    } else {
-        w->seconds_per_batch = seconds;
-        s->measured++;
-    }
-    s->measured_rate += 1 / w->seconds_per_batch;
+    double all = seconds * (double)count;
+    double keep = fmax(count == 1 ? 0.75 : count < 64 ? pow(0.75, (double)count) : 0, 1 - all / MEASURED_SECONDS);
+    w->seconds = keep * w->seconds + all;
+    w->batches = keep * w->batches + (double)count;
+    s->measured += w->rate == 0;
+    s->measured_rate -= w->rate;
+    w->rate = w->batches / w->seconds;
+    s->measured_rate += w->rate;
 }
 
 int64_t sched_done_run(Sched *s, int worker, int64_t first, int64_t count, double seconds)
@@ -330,10 +332,8 @@ void sched_lost(Sched *s, int worker)
     queue_leave(s, worker);
     w->lost = true;
     s->alive--;
-    if (w->seconds_per_batch > 0) {
-        s->measured--;
-        s->measured_rate -= 1 / w->seconds_per_batch;
-    }
+    s->measured -= w->rate > 0;
+    s->measured_rate -= w->rate;
     for (size_t i = 0; i < w->held.count; i++)
         if (ranges_push(&s->free, w->held.items[i].first, w->held.items[i].count))
             s->free_count += w->held.items[i].count;

@@ -316,6 +316,24 @@ static void test_leases_by_speed(void **state)
     sched_free(s);
 }
 
+// Batches of 15 µs, one of which was held up for 10 ms, at the end: the worker is 10 % slower, not a hundred times.
+static void test_one_slow_batch_says_little(void **state)
+{
+    (void)state;
+    Sched *s = make((SchedOptions){.batches = 60000, .workers = 2});
+    sched_settle(s);
+    Lease l[2];
+    for (int i = 0; i < 2; i++) {
+        sched_request(s, i, 1, &l[i]);
+        for (int64_t b = l[i].first; b < l[i].first + 6000; b++)
+            sched_done(s, i, b, 0, i == 0 && b == l[i].first + 5999 ? 0.01 : 0.000015);
+    }
+    for (int i = 0; i < 2; i++)
+        sched_request(s, i, 1, &l[i]);
+    assert_true(l[0].count >= 0.8 * (double)l[1].count && l[0].count < l[1].count);
+    sched_free(s);
+}
+
 // 10,000 workers: the lease that all get for a second of messages a hundred seconds long, and the numbers for workers.
 static void test_leases_grow_with_workers(void **state)
 {
@@ -530,6 +548,7 @@ int main(void)
         cmocka_unit_test(test_simulation),
         cmocka_unit_test(test_runs_of_batches),
         cmocka_unit_test(test_leases_by_speed),
+        cmocka_unit_test(test_one_slow_batch_says_little),
         cmocka_unit_test(test_leases_grow_with_workers),
         cmocka_unit_test(test_random_orders_of_events),
     };
