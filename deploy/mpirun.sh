@@ -20,7 +20,8 @@ job=$!
 exec 3<"$pipe/stderr" 4>&2 2>/dev/null # bash has nothing to say
 rm -r "$pipe"
 
-interrupted='' lost='' host='' ask_at='' kill_at=''
+interrupted='' killed='' lost='' host='' ask_at='' kill_at=''
+give_up() { kill -KILL $job; killed=yes; }
 must_end() { kill_at=${kill_at:-$((SECONDS + patience))}; }
 trap 'interrupted=TERM; kill -TERM $job; must_end' TERM
 # A terminal sends this to mpirun, too, which takes a second one for impatience.
@@ -50,7 +51,7 @@ look_for_silence() {
     host=$((16#${address:6:2})).$((16#${address:4:2})).$((16#${address:2:2})).$((16#${address:0:2}))
     lost=' ' name=$(getent hosts "$host" | awk '{ print $2 }')
     host=${name:-$host}
-    kill -KILL $job
+    give_up
 }
 
 line='' piece='' look_at=$SECONDS
@@ -66,14 +67,14 @@ while :; do
     fi
     line+=$piece
     [ $result -gt 128 ] || break # the end of the file
-    [ -z "$ask_at" ] || [ "$SECONDS" -lt "$ask_at" ] || { kill -TERM $job 2>/dev/null; ask_at=''; }
-    [ -z "$kill_at" ] || [ "$SECONDS" -lt "$kill_at" ] || kill -KILL $job 2>/dev/null
-    kill -0 $job 2>/dev/null || break # others may hold the pipe open
+    [ -z "$ask_at" ] || [ "$SECONDS" -lt "$ask_at" ] || { kill -TERM $job; ask_at=''; }
+    [ -z "$kill_at" ] || [ "$SECONDS" -lt "$kill_at" ] || give_up
+    kill -0 $job || break # others may hold the pipe open
 done
 printf '%s' "$line" >&4
 wait $job
 code=$?
-[ $code != 137 ] || sleep 3 # its daemons see that it was killed, and end the processes within 2 s
+[ -z "$killed" ] || sleep 3 # its daemons see that it is gone, and end the processes within 2 s
 
 case $code in
 0 | 2 | 3 | 4 | 5 | 75) exit $code ;;                # tsbatch's own

@@ -70,11 +70,14 @@ interrupted() {
     [ $code = 75 ] || fail "exit code $code"
     [ $seconds -le 30 ] || fail "it took $seconds s"
     grep -q "$host .*--resume continues" log || fail "no line says that $host is lost and what to do"
-    sleep 0.5
     for host in $(seq -f h%g $HOSTS); do
         # A crashed host has no processes that could be looked at.
         hosts_on "$host" true 2>/dev/null || continue
-        hosts_on "$host" bash -c 'for p in /proc/[0-9]*; do [ "$(readlink $p/exe)" != "$0" ] || echo $p; done' "$tsbatch" >left
+        for _ in $(seq 20); do
+            hosts_on "$host" bash -c 'for p in /proc/[0-9]*; do [ "$(readlink $p/exe)" != "$0" ] || echo $p; done' "$tsbatch" >left
+            [ -s left ] || break
+            sleep 0.2
+        done
         [ ! -s left ] || fail "processes are left on $host: $(cat left)"
     done
     # Who is left goes on, on the hosts that are there.
