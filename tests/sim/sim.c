@@ -70,12 +70,13 @@ static const struct argp_option argp_options[] = {
     {0},
 };
 
-static int numbers(const char *text, double *out, int limit)
+// How many numbers of `least` or more there are in "1,2,…"; 0: it is something else.
+static int numbers(const char *text, double least, double *out, int limit)
 {
     int n = 0;
     for (char *end; n < limit; text = end + 1) {
         out[n++] = strtod(text, &end);
-        if (end == text || out[n - 1] <= 0 || (*end != ',' && *end != '\0'))
+        if (end == text || !(out[n - 1] >= least) || (*end != ',' && *end != '\0'))
             return 0;
         if (*end == '\0')
             return n;
@@ -90,11 +91,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     double value = arg ? atof(arg) : 0;
     switch (key) {
     case 'w':
-        return (s->worker_counts = numbers(arg, s->workers, MAX_LIST)) ? 0 : EINVAL;
+        return (s->worker_counts = numbers(arg, 1, s->workers, MAX_LIST)) ? 0 : EINVAL;
     case 'W':
-        return (s->window_counts = numbers(arg, s->windows, MAX_LIST)) ? 0 : EINVAL;
+        return (s->window_counts = numbers(arg, 1, s->windows, MAX_LIST)) ? 0 : EINVAL;
     case STAGES:
-        return (s->pipeline.stages = numbers(arg, s->pipeline.seconds, MAX_STAGES)) ? 0 : EINVAL;
+        return (s->pipeline.stages = numbers(arg, 1e-9, s->pipeline.seconds, MAX_STAGES)) ? 0 : EINVAL;
     case BATCHES:
         s->batches_each = value;
         return 0;
