@@ -182,14 +182,6 @@ void comm_message_free(CommMessage *m)
 
 size_t comm_unsent(const Comm *c) { return c->backend->unsent(c); }
 
-Status comm_drain(Comm *c)
-{
-    comm_lock(c);
-    Status s = c->backend->drain(c);
-    comm_unlock(c);
-    return s;
-}
-
 // After a collective that failed the ranks wait for each other at different places: nobody can be told, so the run ends here.
 static Status together(Comm *c, Status s)
 {
@@ -198,6 +190,12 @@ static Status together(Comm *c, Status s)
         return ST_OK;
     log_error("%s: %s", status_noun(s), status_message());
     comm_abort(c, status_exit_code(s));
+}
+
+Status comm_drain(Comm *c)
+{
+    comm_lock(c);
+    return together(c, c->backend->drain(c));
 }
 
 Status comm_all_gather(Comm *c, const void *mine, size_t size, void *all)

@@ -430,9 +430,14 @@ static Status mpi_send_parts(Comm *head, int to, int tag, void *data, size_t siz
     int pieces = 0;
     for (int i = 0; i < part_count; i++)
         pieces += piece_count(parts[i].size);
-    Sending message = {.data = realloc(data, size + (size_t)(part_count + 1) * sizeof(uint64_t)), .size = size, .token = token};
+    void *longer = realloc(data, size + (size_t)(part_count + 1) * sizeof(uint64_t));
+    if (!longer) {
+        free(data);
+        return status_no_memory(size);
+    }
+    Sending message = {.data = longer, .size = size, .token = token};
     message.pieces = malloc(((size_t)pieces + 1) * sizeof *message.pieces);
-    Status s = message.data && message.pieces ? ST_OK : status_no_memory(size);
+    Status s = message.pieces ? ST_OK : status_no_memory((size_t)pieces * sizeof *message.pieces);
     if (s == ST_OK) {
         uint8_t *end = (uint8_t *)message.data + size;
         for (int i = 0; i <= part_count; i++, end += sizeof(uint64_t)) {
@@ -443,7 +448,7 @@ static Status mpi_send_parts(Comm *head, int to, int tag, void *data, size_t siz
         s = start_sending((MpiComm *)head, to, tag | WITH_PARTS, message, parts, part_count);
     }
     if (s != ST_OK) {
-        free(message.data ? message.data : data);
+        free(message.data);
         free(message.pieces);
     }
     return s;
