@@ -7,10 +7,11 @@
 #include <string.h>
 
 // Parts of the batches of a round, see sched.h.
-static const double USUAL_PART = 1.0 / 3, GREATEST_PART = 2.0 / 3, MEASURING_PART = 1.0 / 16, UNMEASURED_PART = 1.0 / 4;
+static const double USUAL_PART = 1.0 / 3, GREATEST_PART = 2.0 / 3, MEASURING_PART = 1.0 / 16;
 // Parts of the coordinator's time: all leases of the run; while leases are shortest, longest; reports between leases.
 static const double BUSY = 0.007, BUSY_WITH_SHORTEST = 0.25, BUSY_WITH_LONGEST = 0.003, BUSY_WITH_REPORTS = 0.001;
 static const double MEASURED_SECONDS = 1; // of computing that tell a worker's speed
+static const double MEASURED_BATCHES = 2; // fewer do not tell it well: 100,000 workers have a few odd ones
 static const double LONGEST_LEASE_SECONDS = 2, REQUEST_EARLY_SECONDS = 0.01;
 static const double MESSAGES_PER_LEASE = 2; // the request, which carries reports, and the answer
 static const double LEASES_AROUND = 2;      // for each worker, in messages: plan, last request, its answer, leaving
@@ -37,7 +38,8 @@ struct Sched {
     Ranges free;   // the top is handed out first
     int64_t free_count, done_count, errors, missing; // missing: batches of this run
     Worker *workers;
-    int alive, measured;  // measured: alive ones whose speed is known
+    int alive, served;    // served: alive ones that have had a lease
+    int measured;         // alive ones whose speed is known
     double measured_rate; // their batches a second, together
     int64_t leases;       // handed out
     int64_t round, round_base, round_left; // its number from 1; batches free when it began; batches it still hands out
@@ -155,6 +157,8 @@ static int sharing(const Sched *s) { return s->options.in_order ? 1 : s->alive; 
 // Batches a second of all workers together; those not measured yet are taken for average ones. 0: unknown.
 static double total_rate(const Sched *s) { return s->measured ? s->measured_rate / s->measured * sharing(s) : 0; }
 
+static bool few_measured(const Sched *s) { return s->measured == 0 || 2 * s->measured < s->served; }
+
 // The part of what is free that brings `seconds` down to `shortest` in the leases that the budget leaves each worker.
 static double affordable_part(const Sched *s, double cost, double seconds, double shortest)
 {
@@ -170,7 +174,7 @@ static double part_of_round(const Sched *s)
 {
     double cost = MESSAGES_PER_LEASE * s->options.message_seconds * sharing(s); // of a lease for everyone
     double rate = total_rate(s);
-    if (cost > 0 && 2 * s->measured < sharing(s))
+    if (cost > 0 && few_measured(s))
         return MEASURING_PART;
     if (rate <= 0)
         return USUAL_PART;
@@ -200,9 +204,11 @@ static int64_t lease_size(Sched *s, Worker *w, int64_t want)
     if (w->rate > 0 && rate > 0)
         share = (double)s->round_base * w->rate / rate;
     double size = share * s->round_part;
-    // A worker of unknown speed among measured ones could be a slow one.
-    if (s->options.message_seconds > 0 && rate > 0 && w->rate == 0)
-        size *= UNMEASURED_PART;
+    // Not measured yet where most are: a slow one.
+    if (s->options.message_seconds > 0 && w->rate == 0 && !few_measured(s))
+        size = (double)want;
+    else if (s->options.message_seconds > 0 && w->batches < MEASURED_BATCHES)
+        size = fmin(size, share * MEASURING_PART);
     size = fmax(size, fmin((double)want, ceil(share)));
     size = fmax(size, 1);
     return size < (double)s->free_count ? (int64_t)size : s->free_count;
@@ -238,6 +244,7 @@ SchedAnswer sched_request(Sched *s, int worker, int64_t want, Lease *lease)
     s->round_left -= size;
     s->leases++;
     w->held_count += size;
+    s->served += !w->served;
     w->served = true;
     return SCHED_LEASE;
 }
@@ -332,6 +339,7 @@ void sched_lost(Sched *s, int worker)
     queue_leave(s, worker);
     w->lost = true;
     s->alive--;
+    s->served -= w->served;
     s->measured -= w->rate > 0;
     s->measured_rate -= w->rate;
     for (size_t i = 0; i < w->held.count; i++)

@@ -17,7 +17,8 @@
 //     message_seconds ≤ 0.007 × seconds of the run; plan, end and other reports keep the whole under 1 %. With n leases
 //     left for each worker, f is what brings T down to the shortest lease in n - 1 rounds. When they are used up f is
 //     2/3 all the same: the end in balance is worth more;
-//   - 1/16 in the first round, until half of the workers have been measured;
+//   - 1/16 in the first round, until half of the workers have been measured, and later for a worker of which a batch or
+//     two are known; one that is not measured even then is slow: it gets what it can run at once;
 //   - at least what makes the shortest lease: lease_seconds, and leases so long that the coordinator is busy with them
 //     for no more than a quarter of its time. What is left when T is shorter than that goes out in one round;
 //   - at most what makes the longest lease: 2 s, or as long as it takes for leases to cost 0.3 % of the coordinator's
