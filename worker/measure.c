@@ -13,11 +13,11 @@
 #include <time.h>
 
 enum {
-    RUNS = 3,            // of a step, at most, when they take long enough to be timed
-    SHORT_RUNS = 25,     // of one that takes less than SHORT
+    RUNS = 5,             // of a step that are timed, unless they take ENOUGH; the first two get new memory
+    SHORT_RUNS = 25,      // of one that takes less than SHORT, at most
     FORGET_FROM = 1 << 20 // bytes of a weight in the file whose pages are worth giving back
 };
-static const double ENOUGH = 0.1, SHORT = 0.001; // seconds of all runs of a step
+static const double SHORT = 0.001, ENOUGH = 0.5; // seconds of all runs of a step
 
 // Values as another process would get them: in memory of their own.
 typedef struct Arrival {
@@ -108,19 +108,26 @@ static Status arrive(Measure *m, const IValue *values, uint32_t count, Arrival *
 
 // ---- one group of steps
 
-static Status time_runs(const Lane *lane, Instance *i, const Arrival *in, uint32_t outputs, IValue *out, double *seconds)
+// out: room for the results of one run. They go when the next ones are made, so that each run writes to other memory than
+// the last one, as steps that follow one another do.
+static Status time_runs(const Lane *lane, Instance *i, const Arrival *in, uint32_t outputs, IValue *out[2], double *seconds)
 {
     double total = 0;
+    Status status = ST_OK;
     *seconds = INFINITY;
-    for (int runs = 0; runs < SHORT_RUNS && total < ENOUGH && (runs < RUNS || total < SHORT); runs++) {
+    for (int runs = 0; status == ST_OK && runs < SHORT_RUNS && total < ENOUGH && (runs < RUNS || total < SHORT); runs++) {
+        IValue *to = out[runs & 1];
         double start = now(lane);
-        TRY(instance_call_stage(i, in->values, in->count, out));
+        if ((status = instance_call_stage(i, in->values, in->count, to)) != ST_OK)
+            memset(to, 0, outputs * sizeof *to); // None
         double took = now(lane) - start;
         total += took;
         *seconds = took < *seconds ? took : *seconds; // the least disturbed
-        values_discard(out, outputs, in->values, in->count);
+        values_discard(out[!(runs & 1)], outputs, in->values, in->count);
     }
-    return ST_OK;
+    values_discard(out[0], outputs, in->values, in->count);
+    values_discard(out[1], outputs, in->values, in->count);
+    return status;
 }
 
 // out: what the first run gave.
@@ -130,7 +137,7 @@ static Status run_group(Measure *m, ModelStage *stage, uint32_t from, const Arri
     StepCost *cost = &m->costs[from];
     uint32_t outputs = model_stage_outputs(stage);
     Instance *instance;
-    IValue *again = calloc(outputs + 1, sizeof *again);
+    IValue *again = calloc(2 * (size_t)outputs + 1, sizeof *again), *room[2] = {again, again ? again + outputs : NULL};
     if (!again)
         return status_no_memory(outputs * sizeof *again);
     Status status = stage_instance_new(stage, lane, &instance);
@@ -141,7 +148,7 @@ static Status run_group(Measure *m, ModelStage *stage, uint32_t from, const Arri
         allocator_mark(lane->allocator);
         status = instance_call_stage(instance, in->values, in->count, out);
         cost->work_bytes = in_bytes + allocator_above_mark(lane->allocator) + lane->scratch_size;
-        if (status == ST_OK && (status = time_runs(lane, instance, in, outputs, again, &cost->seconds)) != ST_OK)
+        if (status == ST_OK && (status = time_runs(lane, instance, in, outputs, room, &cost->seconds)) != ST_OK)
             values_discard(out, outputs, in->values, in->count);
         instance_free(instance);
     }
