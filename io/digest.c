@@ -12,6 +12,8 @@
 static const uint64_t P1 = 0x9E3779B185EBCA87u, P2 = 0xC2B2AE3D27D4EB4Fu, P3 = 0x165667B19E3779F9u,
                       P4 = 0x85EBCA77C2B2AE63u, P5 = 0x27D4EB2F165667C5u;
 
+enum { MODEL_PIECE = 32 << 20 };
+
 static uint64_t rotate(uint64_t v, int by)
 {
     return v << by | v >> (64 - by);
@@ -40,15 +42,21 @@ static uint64_t merge(uint64_t hash, uint64_t lane)
     return (hash ^ mix(0, lane)) * P1 + P4;
 }
 
-uint64_t digest_bytes(const void *data, size_t size, uint64_t seed)
+// After each piece `passed`, if there is one, is told so.
+static uint64_t digest_in_pieces(const void *data, size_t size, uint64_t seed, void (*passed)(void *ctx, const void *piece, size_t size), void *ctx)
 {
     const uint8_t *p = data, *end = p + size;
     uint64_t hash = seed + P5;
     if (size >= 32) {
         uint64_t lane[4] = {seed + P1 + P2, seed + P2, seed, seed - P1};
-        for (; end - p >= 32; p += 32)
-            for (int i = 0; i < 4; i++)
-                lane[i] = mix(lane[i], read64(p + 8 * i));
+        while (end - p >= 32) {
+            const uint8_t *piece = p, *stop = end - p > MODEL_PIECE ? p + MODEL_PIECE : end;
+            for (; stop - p >= 32; p += 32)
+                for (int i = 0; i < 4; i++)
+                    lane[i] = mix(lane[i], read64(p + 8 * i));
+            if (passed)
+                passed(ctx, piece, (size_t)(p - piece));
+        }
         hash = rotate(lane[0], 1) + rotate(lane[1], 7) + rotate(lane[2], 12) + rotate(lane[3], 18);
         for (int i = 0; i < 4; i++)
             hash = merge(hash, lane[i]);
@@ -67,9 +75,11 @@ uint64_t digest_bytes(const void *data, size_t size, uint64_t seed)
     return hash ^ hash >> 32;
 }
 
-void digest_model(Str bytes, char out[DIGEST_TEXT])
+uint64_t digest_bytes(const void *data, size_t size, uint64_t seed) { return digest_in_pieces(data, size, seed, NULL, NULL); }
+
+void digest_model(Str bytes, void (*passed)(void *ctx, const void *piece, size_t size), void *ctx, char out[DIGEST_TEXT])
 {
-    snprintf(out, DIGEST_TEXT, "xxh64:%016llx", (unsigned long long)digest_bytes(bytes.ptr, bytes.len, 0));
+    snprintf(out, DIGEST_TEXT, "xxh64:%016llx", (unsigned long long)digest_in_pieces(bytes.ptr, bytes.len, 0, passed, ctx));
 }
 
 enum { END_BYTES = 1 << 20, PIECE_BYTES = 1 << 16, PIECES = 62 };
