@@ -19,12 +19,13 @@ enum {
 };
 static const double SHORT = 0.001, ENOUGH = 0.5; // seconds of all runs of a step
 
-// Values as another process would get them: in memory of their own.
+// Values as another process would get them: in memory of their own, from which they can be read as often as a step runs. A
+// step may change the lists and objects that it gets.
 typedef struct Arrival {
     void *head;
+    size_t head_size;
     TransferPart *parts;
     uint32_t part_count, count;
-    IValue *values;
 } Arrival;
 
 typedef struct Measure {
@@ -50,10 +51,8 @@ static double now(const Lane *lane)
 
 static void arrival_free(Arrival *a)
 {
-    values_discard(a->values, a->count, NULL, 0);
     for (uint32_t i = 0; i < a->part_count; i++)
         free((void *)(uintptr_t)a->parts[i].data);
-    free(a->values);
     free(a->parts);
     free(a->head);
     *a = (Arrival){0};
@@ -82,78 +81,109 @@ static Status copy_bytes(const Transfer *t, Arrival *a)
         a->parts[a->part_count] = (TransferPart){copy, part->size};
     }
     a->head = aligned_copy(t->head.ptr, t->head.len);
+    a->head_size = t->head.len;
     return a->head ? ST_OK : ST_MEMORY;
 }
 
 // *bytes: what travels. ST_UNSUPPORTED: a value does not.
 static Status arrive(Measure *m, const IValue *values, uint32_t count, Arrival *a, uint64_t *bytes)
 {
-    *a = (Arrival){0};
+    *a = (Arrival){.count = count};
     transfer_clear(&m->transfer);
     TRY(transfer_pack(&m->transfer, m->table, m->lane, values, count));
     *bytes = transfer_bytes(&m->transfer);
     Status status = copy_bytes(&m->transfer, a);
-    if (status == ST_OK && !(a->values = malloc((count + 1) * sizeof *a->values)))
-        status = status_no_memory(count * sizeof *a->values);
-    if (status == ST_OK) {
-        TransferReader r = transfer_reader(a->head, m->transfer.head.len, a->parts, a->part_count);
-        status = transfer_unpack(&r, m->table, m->lane, count, a->values);
-    }
-    if (status == ST_OK)
-        a->count = count;
-    else
+    if (status != ST_OK)
         arrival_free(a);
     return status;
 }
 
+// Reads them, [a->count], for one run.
+static Status arrival_read(const Measure *m, const Arrival *a, IValue *values)
+{
+    TransferReader r = transfer_reader(a->head, a->head_size, a->parts, a->part_count);
+    return transfer_unpack(&r, m->table, m->lane, a->count, values);
+}
+
 // ---- one group of steps
 
-// out: room for the results of one run. They go when the next ones are made, so that each run writes to other memory than
-// the last one, as steps that follow one another do.
-static Status time_runs(const Lane *lane, Instance *i, const Arrival *in, uint32_t outputs, IValue *out[2], double *seconds)
+// The values of one run: what it got, and what it gave, which may hold it.
+typedef struct Run {
+    IValue *in, *out;
+    uint32_t in_count, out_count;
+} Run;
+
+static void run_clear(Run *r)
 {
-    double total = 0;
-    Status status = ST_OK;
-    *seconds = INFINITY;
-    for (int runs = 0; status == ST_OK && runs < SHORT_RUNS && total < ENOUGH && (runs < RUNS || total < SHORT); runs++) {
-        IValue *to = out[runs & 1];
-        double start = now(lane);
-        if ((status = instance_call_stage(i, in->values, in->count, to)) != ST_OK)
-            memset(to, 0, outputs * sizeof *to); // None
-        double took = now(lane) - start;
-        total += took;
-        *seconds = took < *seconds ? took : *seconds; // the least disturbed
-        values_discard(out[!(runs & 1)], outputs, in->values, in->count);
-    }
-    values_discard(out[0], outputs, in->values, in->count);
-    values_discard(out[1], outputs, in->values, in->count);
+    values_discard(r->out, r->out_count, r->in, r->in_count);
+    values_discard(r->in, r->in_count, NULL, 0);
+}
+
+static void run_free(Run *r)
+{
+    if (r->in && r->out)
+        run_clear(r);
+    free(r->in);
+    free(r->out);
+}
+
+static Status run_new(uint32_t in_count, uint32_t out_count, Run *r)
+{
+    *r = (Run){.in = calloc(in_count + 1, sizeof(IValue)), .out = calloc(out_count + 1, sizeof(IValue)), .in_count = in_count, .out_count = out_count};
+    return r->in && r->out ? ST_OK : status_no_memory(((size_t)in_count + out_count) * sizeof(IValue));
+}
+
+// *seconds of the run itself.
+static Status run_once(const Measure *m, Instance *i, const Arrival *a, Run *r, double *seconds)
+{
+    TRY(arrival_read(m, a, r->in));
+    double start = now(m->lane);
+    Status status = instance_call_stage(i, r->in, r->in_count, r->out);
+    *seconds = now(m->lane) - start;
+    if (status != ST_OK)
+        memset(r->out, 0, r->out_count * sizeof *r->out); // None
     return status;
 }
 
-// out: what the first run gave.
-static Status run_group(Measure *m, ModelStage *stage, uint32_t from, const Arrival *in, uint64_t in_bytes, IValue *out)
+// The seconds of the least disturbed run. What a run gave goes when the next one is over, so that each writes to other
+// memory than the last one, as steps that follow one another do.
+static Status time_runs(const Measure *m, Instance *i, const Arrival *a, uint32_t outputs, double *seconds)
+{
+    Run room[2] = {0};
+    double total = 0, took;
+    *seconds = INFINITY;
+    Status status = run_new(a->count, outputs, &room[0]);
+    if (status == ST_OK)
+        status = run_new(a->count, outputs, &room[1]);
+    for (int runs = 0; status == ST_OK && runs < SHORT_RUNS && total < ENOUGH && (runs < RUNS || total < SHORT); runs++) {
+        status = run_once(m, i, a, &room[runs & 1], &took);
+        total += took;
+        *seconds = took < *seconds ? took : *seconds;
+        run_clear(&room[!(runs & 1)]);
+    }
+    run_free(&room[0]);
+    run_free(&room[1]);
+    return status;
+}
+
+static Status run_group(Measure *m, ModelStage *stage, uint32_t from, const Arrival *a, uint64_t in_bytes, Run *first)
 {
     Lane *lane = m->lane;
     StepCost *cost = &m->costs[from];
-    uint32_t outputs = model_stage_outputs(stage);
     Instance *instance;
-    IValue *again = calloc(2 * (size_t)outputs + 1, sizeof *again), *room[2] = {again, again ? again + outputs : NULL};
-    if (!again)
-        return status_no_memory(outputs * sizeof *again);
-    Status status = stage_instance_new(stage, lane, &instance);
-    if (status == ST_OK) {
-        free(lane->scratch); // so that its size is that of this step
-        lane->scratch = NULL;
-        lane->scratch_size = 0;
-        allocator_mark(lane->allocator);
-        status = instance_call_stage(instance, in->values, in->count, out);
-        cost->work_bytes = in_bytes + allocator_above_mark(lane->allocator) + lane->scratch_size;
-        if (status == ST_OK && (status = time_runs(lane, instance, in, outputs, room, &cost->seconds)) != ST_OK)
-            values_discard(out, outputs, in->values, in->count);
-        instance_free(instance);
-    }
+    double unprepared;
+    TRY(run_new(a->count, model_stage_outputs(stage), first));
+    TRY(stage_instance_new(stage, lane, &instance));
+    free(lane->scratch); // so that its size is that of this step
+    lane->scratch = NULL;
+    lane->scratch_size = 0;
+    allocator_mark(lane->allocator);
+    Status status = run_once(m, instance, a, first, &unprepared);
+    cost->work_bytes = in_bytes + allocator_above_mark(lane->allocator) + lane->scratch_size;
+    if (status == ST_OK)
+        status = time_runs(m, instance, a, first->out_count, &cost->seconds);
+    instance_free(instance);
     cost->packed_bytes = pack_store_used(lane->kernels.packs);
-    free(again);
     return status;
 }
 
@@ -163,26 +193,23 @@ static void forget(void *archive, const DatumStorage *s)
         archive_forget_pages(archive, s->data, s->size);
 }
 
-// Steps [from, to) with weights packed for them alone.
-static Status measure_group(Measure *m, uint32_t from, uint32_t to, const Arrival *in, uint64_t in_bytes, IValue **out, uint32_t *count)
+// Steps [from, to) with weights packed for them alone. `first` is to be freed, also after a failure.
+static Status measure_group(Measure *m, uint32_t from, uint32_t to, const Arrival *a, uint64_t in_bytes, Run *first)
 {
     ModelStage *stage;
+    *first = (Run){0};
     TRY(model_stage_new(m->model, from, to, &stage));
-    *count = model_stage_outputs(stage);
-    *out = calloc(*count + 1, sizeof **out);
     PackStore *packs = NULL, *shared = m->lane->kernels.packs;
-    Status status = *out ? pack_store_new(&packs) : status_no_memory(*count * sizeof **out);
+    Status status = pack_store_new(&packs);
     if (status == ST_OK) {
         m->lane->kernels.packs = packs;
-        status = run_group(m, stage, from, in, in_bytes, *out);
+        status = run_group(m, stage, from, a, in_bytes, first);
         m->lane->kernels.packs = shared;
         pack_store_free(packs);
     }
     model_stage_free(stage);
     for (uint32_t i = from; i < to; i++)
         cut_visit_weights(m->cut, i, forget, m->model->archive);
-    if (status != ST_OK)
-        free(*out);
     return status;
 }
 
@@ -201,23 +228,24 @@ static Status advance(Measure *m, uint32_t from, uint32_t *to, Arrival *in)
 {
     for (*to = next_legal(m->cut, from);; *to = next_legal(m->cut, *to)) {
         Arrival next = {0};
-        IValue *out;
-        uint32_t count;
-        TRY(measure_group(m, from, *to, in, m->bytes[from], &out, &count));
+        Run first;
         bool last = *to == m->cut->step_count;
-        Status status = last ? transfer_size(m->table, m->lane, out, count, &m->bytes[*to]) : arrive(m, out, count, &next, &m->bytes[*to]);
-        values_discard(out, count, in->values, in->count);
-        free(out);
-        if (status == ST_UNSUPPORTED) {
+        Status status = measure_group(m, from, *to, in, m->bytes[from], &first);
+        bool ran = status == ST_OK;
+        if (ran)
+            status = last ? transfer_size(m->table, m->lane, first.out, first.out_count, &m->bytes[*to]) : arrive(m, first.out, first.out_count, &next, &m->bytes[*to]);
+        run_free(&first);
+        bool stays = ran && status == ST_UNSUPPORTED;
+        if (stays) {
             m->bytes[*to] = MEASURE_STAYS;
             status_clear();
         }
-        if (status == ST_OK || (status == ST_UNSUPPORTED && last)) {
+        if (status == ST_OK || (stays && last)) {
             arrival_free(in);
             *in = next;
             return ST_OK;
         }
-        if (status != ST_UNSUPPORTED)
+        if (!stays)
             return status;
     }
 }
