@@ -331,7 +331,7 @@ static Status given(Table *t, const uint32_t *cut, uint32_t stages, Partition *o
 // A throughput that is lower by less than this is as good: measured costs are no better than that.
 static const double EQUAL = 0.02;
 
-static void slowest_links(const PartitionLink *of_ranks, uint32_t stages, uint32_t pipelines, PartitionLink *out)
+void partition_links(const PartitionLink *of_ranks, uint32_t stages, uint32_t pipelines, PartitionLink *out)
 {
     for (uint32_t k = 0; k + 1 < stages; k++) {
         out[k] = of_ranks[k];
@@ -352,13 +352,13 @@ static Status choose(Table *t, uint32_t ranks, Partition *out, uint32_t *pipelin
     Partition *of = ARENA_ARRAY(&t->arena, Partition, most + 1);
     PartitionLink *links = ARENA_ARRAY(&t->arena, PartitionLink, most + 1);
     t->cells = make_cells(t, most);
-    for (uint32_t k = 1; k <= most; k++) {
+    for (uint32_t k = p->least_stages ? p->least_stages : 1; k <= most; k++) {
         uint32_t lines = ranks / k;
         if (!is_possible(t, k) || lines / least_seconds(t, k) <= fastest)
             continue; // or what was found is as good, with fewer stages
         PartitionProblem one = *p;
         if (p->links) {
-            slowest_links(p->links, k, lines, links);
+            partition_links(p->links, k, lines, links);
             one.links = links;
         }
         t->p = &one;

@@ -29,6 +29,7 @@ typedef struct PartitionProblem {
     uint64_t max_memory;          // per process, 0: no limit
     double lanes;                 // batches a stage computes at once: its seconds are divided by it, its activations multiplied
     uint32_t in_flight;           // batches whose travelling values a stage keeps at each of its ends
+    uint32_t least_stages;        // of partition_choose: no fewer
     const PartitionLink *links;   // [stages - 1]: into stages 1, 2, …, the slowest of all pipelines; NULL: transfers are free
 } PartitionProblem;
 
@@ -48,10 +49,13 @@ Status partition_best(const PartitionProblem *p, uint32_t stages, Partition *out
 // The costs of given cuts: cut[0] is 0, cut[stages] is step_count. ST_USAGE: not ascending, not legal, over the limit.
 Status partition_given(const PartitionProblem *p, const uint32_t *cut, uint32_t stages, Partition *out);
 
-// Stages × pipelines for `ranks` processes: the number of stages (1 … ranks) with the greatest throughput, pipelines /
-// slowest, of those that fit; of those within 2 % of it the fewest stages. One stage is data parallelism. Rank r is stage
-// r % stages of pipeline r / stages; here `links` has a row for each rank but the last: from rank r to rank r + 1.
-// Fails as partition_best.
+// The slowest link into each stage but the first, [stages - 1], of those of neighbouring ranks: of_ranks[r] leads from rank
+// r to rank r + 1, and rank r is stage r % stages of pipeline r / stages.
+void partition_links(const PartitionLink *of_ranks, uint32_t stages, uint32_t pipelines, PartitionLink *out);
+
+// Stages × pipelines for `ranks` processes: the number of stages (least_stages … ranks) with the greatest throughput, pipelines /
+// slowest, of those that fit; of those within 2 % of it the fewest stages. One stage is data parallelism. Here `links` are
+// those of ranks, as partition_links takes them. Fails as partition_best.
 Status partition_choose(const PartitionProblem *p, uint32_t ranks, Partition *out, uint32_t *pipelines);
 
 #endif
