@@ -23,8 +23,8 @@ typedef struct CommPart {
 typedef struct CommMessage {
     int from, tag;
     size_t size;
-    uint8_t *data;    // owned by the receiver: comm_message_free
-    CommPart *parts;  // likewise; each begins at a multiple of 64
+    uint8_t *data;    // owned by the receiver: comm_message_free. From another rank it begins at a multiple of 64
+    CommPart *parts;  // likewise, each
     int part_count;
 } CommMessage;
 
@@ -57,7 +57,7 @@ Status comm_send(Comm *c, int to, int tag, const void *data, size_t size);
 // The same without the copy: takes `data` (from malloc), also when it fails.
 Status comm_send_take(Comm *c, int to, int tag, void *data, size_t size);
 // The same to another rank, with parts after it, each of at least one byte. The caller keeps their bytes unchanged until
-// comm_sent gives `token` back (at once when this fails).
+// comm_sent gives `token` back (when this fails, until the end). A NULL token is not given back.
 Status comm_send_parts(Comm *c, int to, int tag, void *data, size_t size, const CommPart *parts, int part_count, void *token);
 // The token of a message with parts that has left this rank, or NULL.
 void *comm_sent(Comm *c);

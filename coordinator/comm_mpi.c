@@ -15,7 +15,7 @@ const CommBackend COMM_MPI = {.name = "mpi"};
 #include <string.h>
 #include <unistd.h>
 
-enum { BROADCAST_PIECE = 64 << 20, PART_PIECE = 1 << 30, MOST_RECEIVING = 64, PART_ALIGNMENT = 64, HOST_NAME = 64 };
+enum { BROADCAST_PIECE = 64 << 20, PART_PIECE = 1 << 30, MOST_RECEIVING = 64, ALIGNMENT = 64, HOST_NAME = 64 };
 enum { WITH_PARTS = 1 << 14 }; // in the tag of a message whose last words are the sizes of its parts and their number
 
 // A message on its way to another rank: its head, and behind it the parts, each in pieces that MPI can count.
@@ -193,6 +193,8 @@ static void receiving_drop(MpiComm *c, size_t i)
     c->receiving_count--;
 }
 
+static void *aligned(size_t size) { return aligned_alloc(ALIGNMENT, (size + ALIGNMENT) & ~(size_t)(ALIGNMENT - 1)); }
+
 // Starts to receive what has arrived, in order.
 static Status match(MpiComm *c)
 {
@@ -206,7 +208,7 @@ static Status match(MpiComm *c)
         TRY(make_room((void **)&c->receiving, c->receiving_count, &c->receiving_capacity, sizeof *c->receiving));
         MPI_Get_count(&status, MPI_BYTE, &size);
         Receiving *r = &c->receiving[c->receiving_count];
-        *r = (Receiving){.message = {.from = status.MPI_SOURCE, .tag = status.MPI_TAG, .size = (size_t)size, .data = malloc((size_t)size + 1)}};
+        *r = (Receiving){.message = {.from = status.MPI_SOURCE, .tag = status.MPI_TAG, .size = (size_t)size, .data = aligned((size_t)size)}};
         if (!r->message.data)
             return status_no_memory((size_t)size);
         int code = MPI_Imrecv(r->message.data, size, MPI_BYTE, &message, &r->request);
@@ -241,7 +243,7 @@ static Status ask_for_parts(MpiComm *c, Receiving *r)
     for (uint64_t i = 0; i < count; i++) {
         uint64_t size;
         memcpy(&size, m->data + m->size + i * sizeof size, sizeof size);
-        m->parts[i] = (CommPart){aligned_alloc(PART_ALIGNMENT, (size + PART_ALIGNMENT) & ~(uint64_t)(PART_ALIGNMENT - 1)), size};
+        m->parts[i] = (CommPart){aligned(size), size};
         if (!m->parts[i].data)
             return status_no_memory(size);
         m->part_count++;

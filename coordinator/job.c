@@ -176,6 +176,7 @@ void job_close(Job *j)
     if (j->source)
         h5_source_close(j->source);
     h5_thread_stop(j->h5);
+    pipeline_free(&j->pipeline);
     if (j->model)
         model_free(j->model);
     pack_store_free(j->packs);

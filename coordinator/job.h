@@ -4,6 +4,7 @@
 
 #include "coordinator/binding.h"
 #include "coordinator/model_file.h"
+#include "coordinator/pipeline.h"
 #include "io/h5_sink.h"
 #include "worker/model.h"
 
@@ -24,6 +25,7 @@ typedef struct Job {
     PackStore *packs;
     KernelContext kernels;
     int lanes;
+    Pipeline pipeline;
 
     H5Thread *h5;
     H5Source *source;

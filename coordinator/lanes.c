@@ -1,59 +1,12 @@
-// The threads that compute. A lane shares with the others only the reader, the plan of the output, and the list of events.
-#include "coordinator/lanes.h"
-
-#include "coordinator/arguments.h"
-#include "worker/random.h"
+// The threads that compute: their start and end, and the lists through which they and the main thread talk.
+// What a lane does with a batch is in lane_work.c.
+#include "coordinator/lanes_parts.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { LANE_STACK = 64 << 20, HELD_PAYLOAD_LIMIT = 256 << 20 };
-
-typedef struct LaneThread {
-    Lanes *all;
-    pthread_t thread;
-    Lane *lane;
-    Instance *instance;
-    Generator *generator; // of the lane
-    Results results;
-    LaneStats stats;
-    Trace trace;
-} LaneThread;
-
-typedef struct EventNode {
-    LaneEvent event;
-    struct EventNode *next;
-} EventNode;
-
-struct Lanes {
-    const Job *job;
-    H5Reader *reader;
-    ArgumentMaker maker;
-    double clock_offset; // job_clock minus now_ns
-    LaneThread *threads;
-    int count, joined;
-
-    pthread_mutex_t lock; // of what follows
-    pthread_cond_t to_main, to_lanes;
-    EventNode *first, *last;
-    size_t held_payload; // bytes of payload in the list
-    const OutputPlan *plan;
-    RowWriter *writer;
-    bool cancelled;
-    int running;
-    int64_t pushed, taken;   // batches given to the reader, and taken from it
-    uint64_t work_since;     // when the reader last got work after having none
-};
-
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 static struct timespec deadline(int64_t ns)
 {
@@ -63,16 +16,22 @@ static struct timespec deadline(int64_t ns)
     return (struct timespec){t.tv_sec + ns / 1000000000, ns % 1000000000};
 }
 
-// Takes the event's memory. Without memory for the list node nothing can be told: the run is cancelled by the main thread,
-// which sees no lane running and batches missing.
-static void post(LaneThread *t, LaneEvent event)
+static bool may_post(const Lanes *l, const LaneEvent *e)
+{
+    if (e->kind == LANE_PARCEL)
+        return l->waiting < l->count;
+    return e->kind != LANE_ROWS || l->held_payload <= HELD_PAYLOAD_LIMIT;
+}
+
+void lane_post(LaneThread *t, LaneEvent event)
 {
     Lanes *l = t->all;
     EventNode *n = malloc(sizeof *n);
     uint64_t start = now_ns();
     pthread_mutex_lock(&l->lock);
-    while (event.kind == LANE_ROWS && l->held_payload > HELD_PAYLOAD_LIMIT && !l->cancelled)
+    while (!may_post(l, &event) && !l->cancelled)
         pthread_cond_wait(&l->to_lanes, &l->lock);
+    l->waiting += event.kind == LANE_PARCEL;
     if (n) {
         *n = (EventNode){event, NULL};
         if (l->last)
@@ -90,172 +49,26 @@ static void post(LaneThread *t, LaneEvent event)
     t->stats.plan_wait_ns += now_ns() - start;
 }
 
-static void post_failure(LaneThread *t, int64_t batch, Status s)
+void lane_post_failure(LaneThread *t, int64_t batch, Status s)
 {
-    post(t, (LaneEvent){.kind = LANE_FAILED, .batch = batch, .status = s, .message = strdup(status_message())});
+    lane_post(t, (LaneEvent){.kind = LANE_FAILED, .batch = batch, .status = s, .message = strdup(status_message())});
 }
 
-// The plan, when there is one; *known false: the run was cancelled first.
-static const OutputPlan *wait_for_plan(LaneThread *t, bool probe, RowWriter **writer, bool *known)
-{
-    Lanes *l = t->all;
-    pthread_mutex_lock(&l->lock);
-    bool ask = probe && !l->plan;
-    pthread_mutex_unlock(&l->lock);
-    if (ask)
-        post(t, (LaneEvent){.kind = LANE_PROBE, .batch = t->results.batch, .probe = &t->results});
-    uint64_t start = now_ns();
-    pthread_mutex_lock(&l->lock);
-    while (!l->plan && !l->cancelled)
-        pthread_cond_wait(&l->to_lanes, &l->lock);
-    const OutputPlan *plan = l->plan;
-    *writer = l->writer;
-    *known = plan != NULL && !l->cancelled;
-    pthread_mutex_unlock(&l->lock);
-    t->stats.plan_wait_ns += now_ns() - start;
-    return plan;
-}
-
-static Status call(LaneThread *t, const IValue *args, int64_t row, int64_t padded)
+static Status prepare_lane(LaneThread *t)
 {
     const Job *j = t->all->job;
-    Results *r = &t->results;
-    IValue result;
-    int64_t first = j->first_row + r->first + (row < 0 ? 0 : row), count = row < 0 ? r->count : 1;
-    // What a call draws at random depends on its samples only, not on who runs it.
-    generator_key(t->generator, (uint64_t)j->options->seed, (uint64_t)first);
-    t->stats.calls++;
-    uint64_t start = now_ns();
-    Status s = instance_call(t->instance, args, j->binding.count, &result);
-    t->stats.compute_ns += now_ns() - start;
-    if (s != ST_OK) {
-        if (s == ST_RAISED && strcmp(j->options->on_error, "skip") == 0)
-            return results_add_error(r, row < 0 ? 0 : row, count, status_message());
-        if (count == 1)
-            return status_context(s, "sample %lld", (long long)first);
-        return status_context(s, "samples %lld to %lld", (long long)first, (long long)(first + count - 1));
-    }
-    s = row < 0 ? results_add_batch(r, t->lane, result, padded, j->binding.rows_as_list) : results_add_row(r, t->lane, result, row);
-    value_release(result);
-    return s;
-}
-
-static void release_all(IValue *args, int n)
-{
-    for (int i = 0; i < n; i++)
-        value_release(args[i]);
-}
-
-static Status compute(LaneThread *t, const H5Batch *b)
-{
-    const Job *j = t->all->job;
-    IValue args[MAX_ARGUMENTS];
-    results_start(&t->results, b->tag, b->first - j->first_row, b->count);
-    int64_t calls = j->options->per_sample ? b->count : 1;
-    for (int64_t i = 0; i < calls; i++) {
-        int64_t row = j->options->per_sample ? i : -1, padded = j->options->pad_last ? j->batch_size : b->count;
-        TRY(row < 0 ? arguments_of_batch(&t->all->maker, t->lane, b, padded, args) : arguments_of_row(&t->all->maker, t->lane, b, row, args));
-        Status s = call(t, args, row, padded);
-        release_all(args, j->binding.count);
-        TRY(s);
-    }
-    return results_finish(&t->results);
-}
-
-static Status send_rows(LaneThread *t, const bool *send, double seconds)
-{
-    LaneEvent e = {.kind = LANE_ROWS, .batch = t->results.batch, .seconds = seconds};
-    results_pack(&e.payload, &t->results, send);
-    Status s = buf_status(&e.payload);
-    if (s == ST_OK)
-        post(t, e);
-    else
-        buf_free(&e.payload);
-    return s;
-}
-
-// Writes or sends the results of a batch. Nothing happens when the run is cancelled first.
-static Status deliver(LaneThread *t, double seconds)
-{
-    Results *r = &t->results;
-    bool send[H5_SINK_MAX_COLUMNS] = {false}, known, all;
-    if (r->column_count == 0 && r->error_count > 0)
-        return send_rows(t, send, seconds); // the whole batch raised: the coordinator knows how to record that
-    RowWriter *writer;
-    const OutputPlan *plan = wait_for_plan(t, true, &writer, &known);
-    if (!known)
-        return ST_OK;
-    TRY(results_check(r, plan->columns, plan->count));
-    if (!writer) {
-        memset(send, true, (size_t)r->column_count);
-        return send_rows(t, send, seconds);
-    }
-    TRY(output_write(r, plan, writer, send, &all));
-    if (!all || r->error_count > 0)
-        return send_rows(t, send, seconds);
-    TRY(row_writer_mark(writer, r->batch, BATCH_DONE));
-    post(t, (LaneEvent){.kind = LANE_DONE, .batch = r->batch, .seconds = seconds});
-    return ST_OK;
-}
-
-static void note_span(LaneThread *t, TraceKind kind, int64_t batch, uint64_t from_ns, uint64_t to_ns)
-{
-    if (t->all->job->options->trace)
-        trace_add(&t->trace, (TraceSpan){(int)(t - t->all->threads), kind, batch, t->all->clock_offset + 1e-9 * (double)from_ns, t->all->clock_offset + 1e-9 * (double)to_ns});
-}
-
-static Status one_batch(LaneThread *t, const H5Batch *b)
-{
-    uint64_t start = now_ns();
-    TRY(compute(t, b));
-    uint64_t middle = now_ns(), waited = t->stats.plan_wait_ns;
-    TRY(deliver(t, 1e-9 * (double)(middle - start)));
-    uint64_t end = now_ns();
-    t->stats.output_ns += end - middle - (t->stats.plan_wait_ns - waited);
-    note_span(t, TRACE_COMPUTE, b->tag, start, middle);
-    note_span(t, TRACE_OUTPUT, b->tag, middle, end);
-    t->stats.batches++;
-    if (t->stats.first_done == 0)
-        t->stats.first_done = job_clock();
-    return ST_OK;
-}
-
-// While nothing was leased a lane is idle; only the rest of the wait is for input.
-static void note_wait(LaneThread *t, const H5Batch *b, uint64_t start, uint64_t end)
-{
-    Lanes *l = t->all;
-    pthread_mutex_lock(&l->lock);
-    uint64_t input_from = !b ? end : l->work_since > start ? l->work_since : start;
-    l->taken += b != NULL;
-    pthread_mutex_unlock(&l->lock);
-    t->stats.input_wait_ns += end - input_from;
-    t->stats.plan_wait_ns += input_from - start;
-}
-
-static void work(LaneThread *t)
-{
-    Lanes *l = t->all;
-    for (;;) {
-        H5Batch *b;
-        uint64_t start = now_ns();
-        Status s = h5_reader_next(l->reader, &b);
-        note_wait(t, b, start, now_ns());
-        if (s != ST_OK) {
-            post_failure(t, -1, s);
-            return;
-        }
-        if (!b)
-            return;
-        int64_t batch = b->tag;
-        note_span(t, TRACE_INPUT, batch, start, now_ns());
-        s = one_batch(t, b);
-        results_clear(&t->results);
-        h5_reader_release(l->reader, b);
-        if (s != ST_OK) {
-            post_failure(t, batch, s);
-            return;
-        }
-    }
+    uint32_t in = (uint32_t)j->binding.count > j->pipeline.inputs ? (uint32_t)j->binding.count : j->pipeline.inputs;
+    t->in = calloc(in + 1, sizeof *t->in);
+    t->out = calloc(j->pipeline.outputs + 1, sizeof *t->out);
+    if (!t->in || !t->out)
+        return status_no_memory(in * sizeof *t->in);
+    TRY(lane_new(&j->kernels, program_types(model_program(j->model)), &t->lane));
+    if (j->pipeline.stages > 1)
+        t->lane->forget_packed = model_archive(j->model);
+    if (j->pipeline.stage < 0)
+        return ST_OK; // an idle rank
+    TRY(j->pipeline.model ? stage_instance_new(j->pipeline.model, t->lane, &t->instance) : instance_new(j->model, t->lane, &t->instance));
+    return lane_generator(t->lane, &t->generator);
 }
 
 static void *lane_main(void *arg)
@@ -263,16 +76,12 @@ static void *lane_main(void *arg)
     LaneThread *t = arg;
     Lanes *l = t->all;
     uint64_t start = now_ns();
-    Status s = lane_new(&l->job->kernels, program_types(model_program(l->job->model)), &t->lane);
-    if (s == ST_OK)
-        s = instance_new(l->job->model, t->lane, &t->instance);
-    if (s == ST_OK)
-        s = lane_generator(t->lane, &t->generator);
+    Status s = prepare_lane(t);
     t->stats.setup_ns = now_ns() - start;
     if (s == ST_OK)
-        work(t);
+        lane_work(t);
     else
-        post_failure(t, -1, s);
+        lane_post_failure(t, -1, s);
     t->stats.lane_ns = now_ns() - start;
     pthread_mutex_lock(&l->lock);
     l->running--;
@@ -360,9 +169,58 @@ void lanes_wait(Lanes *l, int64_t ns)
 {
     struct timespec until = deadline(ns);
     pthread_mutex_lock(&l->lock);
-    if (!l->first)
+    if (!l->first && !l->freed)
         pthread_cond_timedwait(&l->to_main, &l->lock, &until);
     pthread_mutex_unlock(&l->lock);
+}
+
+Status lanes_push(Lanes *l, CommMessage *message)
+{
+    ParcelIn *p;
+    TRY(parcel_open(message, &p));
+    pthread_mutex_lock(&l->lock);
+    if (l->last_in)
+        l->last_in->next = p;
+    else
+        l->first_in = p;
+    l->last_in = p;
+    pthread_cond_broadcast(&l->to_lanes);
+    pthread_mutex_unlock(&l->lock);
+    return ST_OK;
+}
+
+void lanes_finish(Lanes *l)
+{
+    pthread_mutex_lock(&l->lock);
+    l->finished = true;
+    pthread_cond_broadcast(&l->to_lanes);
+    pthread_mutex_unlock(&l->lock);
+    h5_reader_finish(l->reader);
+}
+
+void lanes_parcel_taken(Lanes *l)
+{
+    pthread_mutex_lock(&l->lock);
+    l->waiting--;
+    pthread_cond_broadcast(&l->to_lanes);
+    pthread_mutex_unlock(&l->lock);
+}
+
+void lanes_parcel_sent(Lanes *l, ParcelOut *p)
+{
+    pthread_mutex_lock(&l->lock);
+    p->sent = true;
+    pthread_cond_broadcast(&l->to_lanes);
+    pthread_mutex_unlock(&l->lock);
+}
+
+int64_t lanes_freed(Lanes *l)
+{
+    pthread_mutex_lock(&l->lock);
+    int64_t n = l->freed;
+    l->freed = 0;
+    pthread_mutex_unlock(&l->lock);
+    return n;
 }
 
 void lanes_expect(Lanes *l, int64_t batches)
@@ -455,6 +313,13 @@ void lanes_free(Lanes *l)
         LaneThread *t = &l->threads[i];
         results_free(&t->results);
         free(t->trace.spans);
+        parcel_out_free(t->making);
+        for (ParcelOut *p = t->parcels, *next; p; p = next) {
+            next = p->next;
+            lane_free_parcel(t, p);
+        }
+        free(t->in);
+        free(t->out);
         if (t->instance)
             instance_free(t->instance);
         if (t->lane)
@@ -464,6 +329,10 @@ void lanes_free(Lanes *l)
         next = n->next;
         lane_event_free(&n->event);
         free(n);
+    }
+    for (ParcelIn *p = l->first_in, *next; p; p = next) {
+        next = p->next;
+        parcel_in_free(p);
     }
     pthread_cond_destroy(&l->to_main);
     pthread_cond_destroy(&l->to_lanes);

@@ -2,11 +2,15 @@
 // that have their place in the file; everything else it tells the main thread in events.
 //
 //   reader -> lane: call, take results apart -> wait for the plan of the output -> write rows -> event -> main thread
+//
+// In a pipeline the first stage alone reads, the last one alone writes; between them parcels travel, which the main thread
+// sends and receives. A lane that has nothing to send a parcel to waits.
 #ifndef TSB_COORDINATOR_LANES_H
 #define TSB_COORDINATOR_LANES_H
 
 #include "coordinator/job.h"
 #include "coordinator/output.h"
+#include "coordinator/parcel.h"
 #include "coordinator/trace.h"
 #include "io/h5_reader.h"
 
@@ -14,15 +18,17 @@ typedef enum LaneEventKind {
     LANE_DONE,   // the batch is in the file and marked
     LANE_ROWS,   // `payload` (results_pack) is for the coordinator, which writes and marks
     LANE_PROBE,  // `probe` may tell the structure of the results; the lane waits for the plan
+    LANE_PARCEL, // `parcel` is for the next stage: lanes_parcel_sent gives it back
     LANE_FAILED, // `status`, `message`: ends the run. batch -1: not in a batch
 } LaneEventKind;
 
 typedef struct LaneEvent {
     LaneEventKind kind;
     int64_t batch;
-    double seconds;         // of computing
+    double seconds;         // of computing, in the slowest stage
     Buf payload;            // owned by whoever took the event
     const Results *probe;   // valid until lanes_set_output
+    ParcelOut *parcel;      // its lane's
     Status status;
     char *message;          // owned likewise
 } LaneEvent;
@@ -49,6 +55,15 @@ void lane_event_free(LaneEvent *e);
 void lanes_wait(Lanes *l, int64_t ns);
 // `batches` are about to be pushed to the reader: tells waiting for input from having nothing to do.
 void lanes_expect(Lanes *l, int64_t batches);
+// A batch from the stage before. Taken, also when it fails.
+Status lanes_push(Lanes *l, CommMessage *message_taken);
+// Nothing more will be pushed: lanes end after what they have.
+void lanes_finish(Lanes *l);
+// The main thread has handed the parcel of an event to comm: the lane may make the next.
+void lanes_parcel_taken(Lanes *l);
+void lanes_parcel_sent(Lanes *l, ParcelOut *p);
+// Batches of the stage before that have been done with since the last call.
+int64_t lanes_freed(Lanes *l);
 // The plan (borrowed; NULL writer: all rows go to the coordinator). Called once.
 void lanes_set_output(Lanes *l, const OutputPlan *plan, RowWriter *writer);
 // Lanes end after the batch they work on; nothing is written that is not being written.

@@ -90,11 +90,15 @@ static void collect_attributes(const Job *j, const char *model_digest, const cha
     ARENA_PUSH(l->arena, l->items, l->count, size);
 }
 
+static void forget_piece(void *archive, const void *piece, size_t size) { archive_forget_pages(archive, piece, size); }
+
 Status master_attributes(const Job *j, Arena *a, SinkAttr **attrs, int *count)
 {
     AttrList l = {.arena = a};
     char model_digest[DIGEST_TEXT], data_digest[DIGEST_TEXT];
-    digest_model(archive_bytes(model_archive(j->model)), model_digest);
+    // A rank of a pipeline keeps its own stage's weights in memory only.
+    Archive *archive = model_archive(j->model);
+    digest_model(archive_bytes(archive), comm_size(j->comm) > 1 ? forget_piece : NULL, archive, model_digest);
     TRY(digest_data(j->options->files[1], data_digest));
     jmp_buf no_memory;
     a->guard = &no_memory;
@@ -141,11 +145,12 @@ Status master_new(const Job *j, H5Sink *sink, Master **out)
     SchedOptions options = {
         .batches = j->batches,
         .map = sink ? h5_sink_map(sink) : NULL,
-        .workers = comm_size(j->comm),
+        .workers = j->pipeline.replicas,
         .in_order = o->stateful,
         .skip_errors = strcmp(o->on_error, "skip") == 0,
         .max_errors = o->max_errors,
         .lease_seconds = LEASE_SECONDS,
+        .message_seconds = SCHED_MESSAGE_SECONDS,
     };
     TRY(sched_new(&options, &m->sched));
     for (int64_t b = 0; b < j->batches; b++)
@@ -217,37 +222,47 @@ Status master_probe(Master *m, const Results *r)
     return s;
 }
 
+static int worker_of(const Master *m, int rank) { return rank / m->job->pipeline.stages; }
+static int rank_of(const Master *m, int worker) { return worker * m->job->pipeline.stages; }
+
 static Status answer(Master *m, int worker, int64_t want)
 {
     Lease lease = {0};
+    int rank = rank_of(m, worker);
     switch (sched_request(m->sched, worker, want, &lease)) {
     case SCHED_WAIT:
         return ST_OK;
     case SCHED_NOTHING:
-        if (m->peers[worker].told_nothing)
+        if (m->peers[rank].told_nothing)
             return ST_OK;
-        m->peers[worker].told_nothing = true;
+        m->peers[rank].told_nothing = true;
         lease.count = 0;
         break;
     case SCHED_LEASE:
         break;
     }
-    return comm_send(m->job->comm, worker, TAG_LEASE, (int64_t[2]){lease.first, lease.count}, 2 * sizeof(int64_t));
+    return comm_send(m->job->comm, rank, TAG_LEASE, (int64_t[2]){lease.first, lease.count}, 2 * sizeof(int64_t));
 }
 
-static void accept(Master *m, int worker, int64_t batch, int64_t errors, double seconds)
+static void accept(Master *m, int from, int64_t batch, int64_t errors, double seconds)
 {
-    if (sched_done(m->sched, worker, batch, errors, seconds / m->job->lanes))
+    if (sched_done(m->sched, worker_of(m, from), batch, errors, seconds / m->job->lanes))
         m->samples += job_batch_count(m->job, batch);
 }
 
-static Status take_done(Master *m, int worker, Wire *w)
+static Status take_done(Master *m, int from, Wire *w)
 {
     while (w->at < w->end && !w->failed) {
-        int64_t batch = wire_int(w);
-        double seconds;
-        wire_get(w, &seconds, sizeof seconds);
-        accept(m, worker, batch, 0, seconds);
+        DoneRun run;
+        wire_get(w, &run, sizeof run);
+        int64_t last = run.first + run.count - 1;
+        if (run.count < 1 || run.first < 0 || last >= m->job->batches)
+            return status_fail(ST_INTERNAL, "%s reports batches %lld to %lld of %lld", comm_name(m->job->comm, from).text, (long long)run.first, (long long)last, (long long)m->job->batches);
+        int64_t counted = sched_done_run(m->sched, worker_of(m, from), run.first, run.count, run.seconds / (double)run.count / m->job->lanes);
+        if (counted == run.count)
+            m->samples += job_batch_first(m->job, last) + job_batch_count(m->job, last) - job_batch_first(m->job, run.first);
+        else if (counted > 0)
+            return status_fail(ST_INTERNAL, "%s reports batches %lld to %lld a second time", comm_name(m->job->comm, from).text, (long long)run.first, (long long)last);
     }
     return ST_OK;
 }
@@ -377,8 +392,18 @@ static Status take_failed(Master *m, int from, Wire *w)
     Status s = (Status)wire_int(w);
     const char *text = wire_text(w);
     if (batch >= 0 && batch < m->job->batches)
-        sched_failed(m->sched, from, batch);
+        sched_failed(m->sched, worker_of(m, from), batch);
     return from ? status_fail(s, "%s: %s", comm_name(m->job->comm, from).text, text) : status_fail(s, "%s", text);
+}
+
+static Status take_probe(Master *m, Wire *w)
+{
+    Results r;
+    Status s = results_unpack(w, &r);
+    if (s == ST_OK)
+        s = master_probe(m, &r);
+    results_drop_borrowed(&r);
+    return s;
 }
 
 void master_interrupt(Master *m, int from, int signal)
@@ -403,13 +428,15 @@ static Status dispatch(Master *m, const CommMessage *message)
         return ST_OK;
     switch (message->tag) {
     case TAG_REQUEST:
-        return answer(m, from, wire_int(&w));
+        return answer(m, worker_of(m, from), wire_int(&w));
     case TAG_DONE:
         return take_done(m, from, &w);
     case TAG_ROWS:
         return m->writer ? take_rows(m, message) : hold_rows(m, message);
     case TAG_FAILED:
         return take_failed(m, from, &w);
+    case TAG_PROBE:
+        return take_probe(m, &w);
     case TAG_INTERRUPT:
         master_interrupt(m, from, (int)wire_int(&w));
         return ST_OK;

@@ -6,6 +6,12 @@
 //                      FAILED status, message
 //                      INTERRUPT signal
 //                      LEFT   (the last message of a worker, after STOP or LEASE 0)
+//
+// A worker of the scheduler is a pipeline: its first stage asks, its last one reports, and the batches of a lease go through
+//
+//   stage -> next stage   VALUES parcel      next stage -> stage   CREDIT number of batches there is room for
+//                         END
+//   last stage -> master  PROBE results, of the first pipeline while there is no plan
 #ifndef TSB_COORDINATOR_MASTER_H
 #define TSB_COORDINATOR_MASTER_H
 
@@ -17,14 +23,23 @@
 enum {
     TAG_REQUEST = 1, // int64 want
     TAG_LEASE,       // int64 first, count
-    TAG_DONE,        // {int64 batch, double seconds} …
+    TAG_DONE,        // DoneRun …
     TAG_ROWS,        // int64 gathered, double seconds, results_pack
     TAG_FAILED,      // int64 batch, int64 status, text
     TAG_PLAN,        // output_plan_pack
     TAG_STOP,
     TAG_INTERRUPT,   // int64 signal
     TAG_LEFT,
+    TAG_PROBE,       // results_pack
+    TAG_VALUES,      // parcel.h
+    TAG_CREDIT,      // int64 batches
+    TAG_END,         // no VALUES after it
 };
+
+typedef struct DoneRun {
+    int64_t first, count; // batches
+    double seconds;       // of computing all of them
+} DoneRun;
 
 typedef struct Master Master;
 

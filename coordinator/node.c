@@ -99,6 +99,19 @@ static int share_of_cores(const NodeCard *cards, const int *members, int member_
     return share < 1 ? 1 : (int)(share + 1e-6);
 }
 
+// Hardware threads that some member may use, as far as the quota goes.
+static int cpus_of_node(const NodeCard *cards, const int *members, int count)
+{
+    cpu_set_t all = cards[members[0]].cpus;
+    for (int i = 1; i < count; i++)
+        CPU_OR(&all, &all, &cards[members[i]].cpus);
+    int cpus = CPU_COUNT(&all);
+    double quota = cpu_quota();
+    if (quota > 0 && quota < cpus)
+        cpus = (int)quota;
+    return cpus < 1 ? 1 : cpus;
+}
+
 Status node_discover(Comm *c, bool count_cores, HostNode *out)
 {
     int size = comm_size(c), self = comm_rank(c);
@@ -135,7 +148,9 @@ Status node_discover(Comm *c, bool count_cores, HostNode *out)
         isa = cards[i].isa < isa ? cards[i].isa : isa;
     if (isa < mine.isa)
         s = kernel_limit_isa(isa_name((Isa)isa));
-    out->cores = 1;
+    out->cores = out->cpus = 1;
+    if (s == ST_OK)
+        out->cpus = cpus_of_node(cards, members, out->size);
     if (s == ST_OK && count_cores)
         out->cores = share_of_cores(cards, members, out->size, self);
     free(cards);

@@ -10,6 +10,7 @@ typedef struct HostNode {
     int leader;     // world rank of the first of them
     int nodes;      // in the run
     int cores;      // that this process may count as its own: at least 1
+    int cpus;       // hardware threads that the ranks of this node may use together
 } HostNode;
 
 // Collective; before anything is prepared. Limits kernels to the least instruction set among the ranks, so that all of them

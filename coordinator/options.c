@@ -17,7 +17,7 @@
 #define DIFF COMMAND_DIFF
 #define ALL (RUN | INSPECT | BENCH | DIFF)
 
-typedef enum OptionKind { FLAG, TEXT, CHOICE, INTEGER, NUMBER, LIST, RANGE } OptionKind;
+typedef enum OptionKind { FLAG, TEXT, CHOICE, INTEGER, NUMBER, BYTES, LIST, RANGE } OptionKind;
 
 typedef struct OptionRow {
     const char *name;
@@ -52,8 +52,16 @@ static const OptionRow table[] = {
      "call the method once per sample, without a batch dimension: for models whose control flow looks at the data"},
     {"method", 0, TEXT, RUN | BENCH, true, "NAME", "forward", NULL, 0, AT(method), "the method to call"},
     {"range", 0, RANGE, RUN, true, "A:B", NULL, NULL, 0, AT(range), "score only samples A to B, B left out; either end may be empty"},
-    {"parallel", 0, CHOICE, RUN, false, "HOW", "auto", "auto|data", 0, AT(parallel),
-     "data: every rank runs the whole model on its own batches; auto is data"},
+    {"parallel", 0, CHOICE, RUN, false, "HOW", "auto", "auto|data|pipeline", 0, AT(parallel),
+     "data: every rank runs the whole model on its own batches; pipeline: the graph is cut into stages, one rank each, and "
+     "batches flow through them; auto: data if the model fits into memory, else whatever is predicted to be fastest"},
+    {"stages", 0, INTEGER, RUN, false, "K", NULL, NULL, 1, AT(stages),
+     "cut the graph into K stages; N ranks form N / K pipelines (default: chosen with --parallel)"},
+    {"cut", 0, LIST, RUN, false, "after=MODULE[,…]", NULL, NULL, 0, AT(cuts),
+     "cut behind these modules (layer2, layer3.0) and nowhere else: with n of them, n + 1 stages (default: where the slowest "
+     "stage is fastest, by costs measured on the first batch)"},
+    {"max-memory", 0, BYTES, RUN, false, "SIZE", NULL, NULL, 1, AT(max_memory),
+     "memory that a rank may use, 1500M or 4G, when the graph is cut (default: what is free, divided by the ranks of the node)"},
     {"device", 0, CHOICE, RUN | BENCH, true, "DEVICE", "auto", "auto|cpu", 0, AT(device), "where to compute; auto is cpu"},
     {"precision", 0, CHOICE, RUN | BENCH, true, "P", "fp32", "fp32", 0, AT(precision), "arithmetic of the heavy operators"},
     {"stateful", 0, FLAG, RUN, true, NULL, NULL, NULL, 0, AT(stateful),
@@ -160,6 +168,22 @@ static bool parse_number(const char *text, double *out)
     return end != text && *end == '\0' && isfinite(*out);
 }
 
+// "1500M", "4G", "65536"
+static bool parse_bytes(const char *text, int64_t *out)
+{
+    static const char suffixes[] = "KMGT";
+    char *end;
+    double v = strtod(text, &end);
+    const char *suffix = *end ? strchr(suffixes, *end) : NULL;
+    if (end == text || (*end && (!suffix || end[1] != '\0')))
+        return false;
+    v = suffix ? ldexp(v, 10 * (int)(suffix - suffixes + 1)) : v;
+    if (!(v >= 1 && v < 0x1p62))
+        return false;
+    *out = (int64_t)v;
+    return true;
+}
+
 static bool parse_range(const char *text, Range *out)
 {
     const char *colon = strchr(text, ':');
@@ -199,6 +223,10 @@ static Status set_option(Options *o, const OptionRow *row, const char *value)
     case NUMBER:
         if (!parse_number(value, field) || *(double *)field < row->least)
             return status_fail(ST_USAGE, "--%s %s: expected a number, at least %g", row->name, value, row->least);
+        return ST_OK;
+    case BYTES:
+        if (!parse_bytes(value, field))
+            return status_fail(ST_USAGE, "--%s %s: expected a size, as 1500M or 4G", row->name, value);
         return ST_OK;
     case RANGE:
         if (!parse_range(value, field))
@@ -289,6 +317,13 @@ static Status check_together(const Options *o)
         return status_fail(ST_USAGE, "--max-errors counts skipped errors: it needs --on-error skip");
     if (o->lost_after > 0 && o->lost_after < WATCH_LEAST)
         return status_fail(ST_USAGE, "--lost-after: at least %g seconds, or 0 for never", WATCH_LEAST);
+    bool cut = o->cuts.count > 0 || o->stages > 1 || strcmp(o->parallel, "pipeline") == 0;
+    if (cut && strcmp(o->parallel, "data") == 0)
+        return status_fail(ST_USAGE, "--parallel data runs the whole model on every rank: leave out --stages and --cut");
+    if (strcmp(o->parallel, "pipeline") == 0 && o->stages == 1)
+        return status_fail(ST_USAGE, "--parallel pipeline with one stage is --parallel data");
+    if (cut && o->stateful)
+        return status_fail(ST_USAGE, "--stateful keeps the model's state in one place: it cannot be cut into stages");
     if (o->per_sample && o->pad_last)
         return status_fail(ST_USAGE, "--pad-last fills batches, and with --per-sample there are none");
     return ST_OK;
@@ -412,6 +447,7 @@ static void value_text(const Options *o, const OptionRow *row, int item, char *t
         snprintf(text, size, "%s", z ? z : "");
         break;
     case INTEGER:
+    case BYTES:
         snprintf(text, size, "%" PRId64, *(const int64_t *)field);
         break;
     case NUMBER:

@@ -33,6 +33,9 @@ typedef struct Options {
     const char *method;
     Range range;
     const char *parallel, *device, *precision;
+    int64_t stages;     // 0: chosen
+    TextList cuts;      // --cut, "after=layer2,layer3"
+    int64_t max_memory; // bytes, 0: what is there
     bool stateful, pad_last;
     int64_t lanes; // 0: chosen
     int64_t threads;

@@ -1,6 +1,7 @@
 // Writes the reports of a run.
 #include "coordinator/report.h"
 
+#include "coordinator/pipeline_costs.h"
 #include "coordinator/progress.h"
 #include "io/base/log.h"
 
@@ -25,6 +26,7 @@ static void describe_job(Buf *b, const Job *j)
                o->per_sample ? ", one call per sample" : o->pad_last ? ", the last one padded" : "");
     buf_printf(b, "ranks:      %d on %d node%s, %d lane%s each, %lld thread%s per lane\n", comm_size(j->comm), j->node.nodes, j->node.nodes == 1 ? "" : "s",
                j->lanes, j->lanes == 1 ? "" : "s", (long long)o->threads, o->threads == 1 ? "" : "s");
+    pipeline_describe(b, j);
 }
 
 void report_start(const Job *j, bool resumed)
@@ -47,7 +49,8 @@ Status report_plan(const Job *j)
         buf_printf(&b, ", %.1f MB packed", 1e-6 * (double)packed);
     buf_printf(&b, "; %.1f MB of input per lane in flight\n", 3e-6 * (double)j->input_bytes);
     Str missing = model_missing_in_branches(j->model);
-    buf_printf(&b, "operators:  %s" STR_FMT "\nnothing was computed or written (--dry-run)\n", missing.len ? "all there but" : "all there", STR_ARG(missing));
+    buf_printf(&b, "operators:  %s" STR_FMT "\n%s (--dry-run)\n", missing.len ? "all there but" : "all there", STR_ARG(missing),
+               j->pipeline.measured ? "the first batch was computed to measure costs; nothing was written" : "nothing was computed or written");
     Status s = buf_status(&b);
     if (s == ST_OK && (fwrite(b.ptr, 1, b.len, stdout) != b.len || fflush(stdout) != 0))
         s = status_fail(ST_IO, "cannot write to stdout");
@@ -120,6 +123,8 @@ static void put_rank(Json *list, const RankReport *r, const JobTimes *t)
 {
     Json *j = js_object_in(list, NULL);
     js_text(j, "host", r->host);
+    js_integer(j, "pipeline", r->replica);
+    js_integer(j, "stage", r->stage);
     js_integer(j, "lanes", r->lanes);
     js_flag(j, "gathered", r->gathers);
     js_integer(j, "batches", r->stats.batches);
@@ -153,6 +158,63 @@ static void sum_up(const RankReport *ranks, int n, LaneStats *sum, double *first
         *first = ranks[0].stats.first_done; // clocks of other hosts are not ours
 }
 
+// What the cut was chosen by: per step its seconds, the bytes that would travel before it, and whether they may.
+static void put_costs(Json *o, const PartitionProblem *p)
+{
+    Json *list = js_array_in(o, "steps");
+    for (uint32_t i = 0; i < p->step_count; i++) {
+        Json *step = js_object_in(list, NULL);
+        js_number(step, "seconds", p->seconds[i]);
+        js_integer(step, "bytes_before", (int64_t)p->bytes[i]);
+        js_flag(step, "cut_before", i > 0 && p->legal[i]);
+    }
+}
+
+// The plan, what it promised, and what each stage really took.
+static void put_pipeline(Json *root, const Job *j, const RankReport *ranks)
+{
+    const Pipeline *p = &j->pipeline;
+    const CutGraph *cut = NULL;
+    Json *o = js_object_in(root, "parallel");
+    js_text(o, "mode", p->stages > 1 ? "pipeline" : "data");
+    js_integer(o, "stages", p->stages);
+    js_integer(o, "pipelines", p->replicas);
+    if (!p->measured)
+        return;
+    Buf reason = {0};
+    buf_str(&reason, buf_view(&p->reason));
+    buf_char(&reason, '\0');
+    js_text(o, "reason", reason.failed ? "" : reason.ptr);
+    buf_free(&reason);
+    js_number(o, "predicted_samples_per_second", pipeline_predicted(j));
+    js_number(o, "uncut_batch_seconds", p->whole_seconds);
+    js_number(o, "message_seconds", p->link.seconds_per_message);
+    js_number(o, "link_bytes_per_second", p->link.bytes_per_second);
+    Json *list = js_array_in(o, "cut");
+    for (int i = 0; i < p->stages && model_cut_graph(j->model, &cut) == ST_OK; i++) {
+        Json *stage = js_object_in(list, NULL);
+        Buf where = {0};
+        if (i + 1 < p->stages)
+            cut_describe(&where, cut, p->plan.cut[i + 1]);
+        buf_char(&where, '\0');
+        js_integer(stage, "first_step", p->plan.cut[i]);
+        js_integer(stage, "steps", p->plan.cut[i + 1] - p->plan.cut[i]);
+        js_text(stage, "ends", where.failed ? "" : where.ptr);
+        js_integer(stage, "sends_bytes", (int64_t)p->travels[i]);
+        js_number(stage, "predicted_seconds", p->plan.seconds[i]);
+        js_integer(stage, "predicted_memory_bytes", (int64_t)p->plan.memory[i]);
+        uint64_t ns = 0;
+        int64_t batches = 0;
+        for (int r = i; r < p->stages * p->replicas; r += p->stages) {
+            ns += ranks[r].stats.compute_ns;
+            batches += ranks[r].stats.batches;
+        }
+        js_number(stage, "compute_seconds", batches ? 1e-9 * (double)ns / (double)batches : 0);
+        buf_free(&where);
+    }
+    put_costs(o, &p->costs->problem);
+}
+
 static Status write_json(const RunReport *run, const RankReport *ranks)
 {
     const Job *j = run->job;
@@ -184,6 +246,7 @@ static Status write_json(const RunReport *run, const RankReport *ranks)
     js_number(times, "scoring", scoring);
     js_number(times, "coordinating", run->master_seconds);
     put_lane_times(js_object_in(root, "lanes"), &sum);
+    put_pipeline(root, j, ranks);
     Json *list = js_array_in(root, "ranks");
     for (int i = 0; i < n; i++)
         put_rank(list, &ranks[i], t);

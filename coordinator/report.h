@@ -7,6 +7,7 @@
 
 typedef struct RankReport { // of every rank; plain data, it travels
     int lanes;
+    int replica, stage; // -1: idle
     bool gathers;
     char host[64];
     double started, finished, cpu_seconds; // job_clock; user and system time of the process

@@ -1,5 +1,5 @@
-// One rank of a run: gets leases, feeds the lanes, passes on what they report. Rank 0 is also the master.
-// The main thread does all MPI and sleeps while there is nothing to do; lanes wake it.
+// One rank of a run: gets leases or batches of the stage before, feeds the lanes, passes on what they report. Rank 0 is also
+// the master. The main thread does all MPI and sleeps while there is nothing to do; lanes wake it.
 #include "coordinator/run.h"
 
 #include "coordinator/lanes.h"
@@ -16,9 +16,13 @@
 #include <unistd.h>
 
 enum { READ_AHEAD_BYTES = 256 << 20, UNSENT_LIMIT = 256 << 20, LONGEST_WAIT_ALONE_NS = 100000000 };
-static const double REQUEST_EARLY_SECONDS = 0.01; // a new lease is on its way before the lanes run dry
 static const double GRACE_SECONDS = 0.7, GRACE_ANNOUNCED_SECONDS = 20; // for batches in work when the run is interrupted
 static const double CLAIM_WAIT_SECONDS = 10; // for ranks of a run that was just killed
+
+// How many batches the stage before may have sent us without our being done with them: enough that the lanes find the next
+// one when they end, though messages are looked for only every COMM_LONGEST_SLEEP, and few enough for memory.
+enum { WINDOW_BYTES = 256 << 20, LARGEST_WINDOW = 64 };
+static const double WINDOW_SECONDS = 0.01;
 
 typedef struct Rank {
     Job job;
@@ -30,6 +34,13 @@ typedef struct Rank {
     int64_t outstanding; // batches leased and not reported
     bool requested, nothing_left, stopped, left, signal_sent, gathers;
     double batch_seconds; // running mean
+    Buf done;             // runs of batches to report, {int64 first, count; double seconds of all} each
+    double done_since;    // job_clock of the oldest
+    ParcelOut **parcels;  // for the next stage, that have no credit yet: a ring that never holds more than a parcel per lane
+    int parcel_first, parcel_count;
+    int64_t credits;      // batches that the next stage has room for
+    int64_t granted;      // … that we have room for, and have told the stage before
+    int64_t parcel_bytes; // of the largest batch that came
     int claim;            // see output_claim
     double started;
 } Rank;
@@ -75,6 +86,8 @@ static Status take_lease(Rank *r, Wire *w)
 
 static Status take_plan(Rank *r, const CommMessage *m)
 {
+    if (!r->master && !pipeline_is_last(&r->job.pipeline))
+        return ST_OK;
     TRY(output_plan_unpack(m->data, m->size, &r->plan));
     if (comm_rank(r->job.comm) == 0 || !r->job.options->gather)
         TRY(output_open_rows(r->plan, &r->writer));
@@ -90,7 +103,80 @@ static Status take_plan(Rank *r, const CommMessage *m)
     return ST_OK;
 }
 
-static Status take_message(Rank *r, const CommMessage *m)
+// ---- between the stages of a pipeline
+
+// Tells the stage before how many more batches there is room for.
+static Status grant_credits(Rank *r)
+{
+    const Pipeline *p = &r->job.pipeline;
+    int64_t lanes = r->job.lanes, window = lanes + 1;
+    if (p->previous < 0)
+        return ST_OK;
+    if (r->batch_seconds > 0 && r->batch_seconds < WINDOW_SECONDS)
+        window += (int64_t)((double)lanes * WINDOW_SECONDS / r->batch_seconds);
+    if (r->parcel_bytes > 0 && window > WINDOW_BYTES / r->parcel_bytes)
+        window = WINDOW_BYTES / r->parcel_bytes;
+    window = window > LARGEST_WINDOW ? LARGEST_WINDOW : window <= lanes ? lanes + 1 : window;
+    r->granted -= lanes_freed(r->lanes);
+    int64_t more = window - r->granted;
+    if (more <= 0 || r->nothing_left)
+        return ST_OK;
+    r->granted += more;
+    return comm_send(r->job.comm, p->previous, TAG_CREDIT, &more, sizeof more);
+}
+
+static Status take_values(Rank *r, CommMessage *m)
+{
+    int64_t bytes = (int64_t)m->size;
+    for (int i = 0; i < m->part_count; i++)
+        bytes += (int64_t)m->parts[i].size;
+    if (bytes > r->parcel_bytes)
+        r->parcel_bytes = bytes;
+    r->outstanding++;
+    return lanes_push(r->lanes, m);
+}
+
+// Sends what the next stage has room for; gives back what has been sent.
+static Status send_parcels(Rank *r, bool *any)
+{
+    for (; r->parcel_count > 0 && r->credits > 0; r->credits--) {
+        ParcelOut *p = r->parcels[r->parcel_first];
+        r->parcel_first = (r->parcel_first + 1) % r->job.lanes;
+        r->parcel_count--;
+        *any = true;
+        TRY(parcel_send(p, r->job.comm, r->job.pipeline.next, TAG_VALUES));
+        lanes_parcel_taken(r->lanes);
+    }
+    for (ParcelOut *p; (p = comm_sent(r->job.comm));) {
+        *any = true;
+        lanes_parcel_sent(r->lanes, p);
+    }
+    return ST_OK;
+}
+
+// The coordinator is elsewhere: it gets the results that show their structure in a message.
+static Status send_probe(Rank *r, const Results *probe)
+{
+    bool *send = malloc((size_t)probe->column_count + 1);
+    if (!send)
+        return status_no_memory((size_t)probe->column_count);
+    memset(send, true, (size_t)probe->column_count);
+    Buf b = {0};
+    results_pack(&b, probe, send);
+    free(send);
+    TRY(buf_status(&b));
+    return comm_send_take(r->job.comm, 0, TAG_PROBE, b.ptr, b.len);
+}
+
+static Status take_probe(Rank *r, const Results *probe)
+{
+    const Pipeline *p = &r->job.pipeline;
+    if (r->master)
+        return master_probe(r->master, probe);
+    return p->stages > 1 && p->replica == 0 ? send_probe(r, probe) : ST_OK;
+}
+
+static Status take_message(Rank *r, CommMessage *m)
 {
     Wire w = wire_of(m->data, m->size);
     switch (m->tag) {
@@ -100,6 +186,14 @@ static Status take_message(Rank *r, const CommMessage *m)
         return take_plan(r, m);
     case TAG_STOP:
         r->stopped = true;
+        return ST_OK;
+    case TAG_VALUES:
+        return take_values(r, m);
+    case TAG_CREDIT:
+        r->credits += wire_int(&w);
+        return ST_OK;
+    case TAG_END:
+        r->nothing_left = true;
         return ST_OK;
     default:
         master_message(r->master, m); // only rank 0 gets others
@@ -133,48 +227,72 @@ static Status pass_on_rows(Rank *r, LaneEvent *e)
     return comm_send_take(r->job.comm, 0, TAG_ROWS, head.ptr, head.len);
 }
 
-// What lanes report. Finished batches travel together in one message.
+// Batches that follow one another are one run.
+static Status note_done(Rank *r, int64_t batch, double seconds)
+{
+    DoneRun *last = r->done.len ? (DoneRun *)(void *)(r->done.ptr + r->done.len) - 1 : NULL;
+    if (last && last->first + last->count == batch) {
+        last->count++;
+        last->seconds += seconds;
+        return ST_OK;
+    }
+    if (!last)
+        r->done_since = job_clock();
+    buf_bytes(&r->done, &(DoneRun){batch, 1, seconds}, sizeof(DoneRun));
+    return buf_status(&r->done);
+}
+
+// Finished batches are reported together, so that the coordinator has time for all: before it is asked for more, with the last
+// one we hold, and otherwise when they have waited for long enough.
+static Status report_done(Rank *r, bool now)
+{
+    const Job *j = &r->job;
+    double most = sched_report_seconds(j->pipeline.replicas, SCHED_MESSAGE_SECONDS);
+    if (r->done.len == 0 || !(now || r->outstanding == 0 || job_clock() - r->done_since >= most))
+        return ST_OK;
+    Buf done = r->done;
+    r->done = (Buf){0};
+    return comm_send_take(j->comm, 0, TAG_DONE, done.ptr, done.len);
+}
+
+// What lanes report.
 static Status take_events(Rank *r, bool *any)
 {
-    Buf done = {0};
     LaneEvent e;
     Status s = ST_OK;
     while (s == ST_OK && comm_unsent(r->job.comm) < UNSENT_LIMIT && lanes_take(r->lanes, &e)) {
         *any = true;
-        if (e.kind == LANE_DONE || e.kind == LANE_ROWS) {
+        if (e.kind == LANE_DONE || e.kind == LANE_ROWS || e.kind == LANE_PARCEL) {
             r->outstanding--;
             r->batch_seconds = r->batch_seconds > 0 ? 0.75 * r->batch_seconds + 0.25 * e.seconds : e.seconds;
         }
         if (e.kind == LANE_DONE) {
-            wire_put_int(&done, e.batch);
-            buf_bytes(&done, &e.seconds, sizeof e.seconds);
+            s = note_done(r, e.batch, e.seconds);
         } else if (e.kind == LANE_ROWS) {
             s = pass_on_rows(r, &e);
+        } else if (e.kind == LANE_PARCEL) {
+            r->parcels[(r->parcel_first + r->parcel_count++) % r->job.lanes] = e.parcel;
         } else if (e.kind == LANE_FAILED) {
             report_failure(r, e.batch, e.status, e.message);
-        } else if (r->master && (s = master_probe(r->master, e.probe)) != ST_OK) {
+        } else if ((s = take_probe(r, e.probe)) != ST_OK) {
             report_failure(r, e.batch, s, status_message());
             s = ST_OK;
         }
         lane_event_free(&e);
     }
-    if (s == ST_OK)
-        s = buf_status(&done);
-    if (s == ST_OK && done.len > 0)
-        s = comm_send_take(r->job.comm, 0, TAG_DONE, done.ptr, done.len);
-    else
-        buf_free(&done);
-    return s;
+    return s == ST_OK ? report_done(r, false) : s;
 }
 
 static Status request_lease(Rank *r)
 {
     int64_t lanes = r->job.lanes, early = lanes;
-    if (r->batch_seconds > 0 && r->batch_seconds < REQUEST_EARLY_SECONDS)
-        early += (int64_t)ceil((double)lanes * REQUEST_EARLY_SECONDS / r->batch_seconds);
-    if (r->requested || r->nothing_left || r->outstanding > early)
+    double seconds = sched_request_early_seconds(r->job.pipeline.replicas, SCHED_MESSAGE_SECONDS);
+    if (r->batch_seconds > 0 && r->batch_seconds < seconds)
+        early += (int64_t)ceil((double)lanes * seconds / r->batch_seconds);
+    if (r->job.pipeline.stage != 0 || r->requested || r->nothing_left || r->outstanding > early)
         return ST_OK;
     r->requested = true;
+    TRY(report_done(r, true));
     return send_to_master(r, TAG_REQUEST, &lanes, sizeof lanes);
 }
 
@@ -184,19 +302,26 @@ static Status note_signal(Rank *r)
     if (!signal || r->signal_sent)
         return ST_OK;
     r->signal_sent = true;
+    TRY(report_done(r, true));
     return send_to_master(r, TAG_INTERRUPT, &signal, sizeof signal);
 }
 
 // This rank has nothing more to do or to say, except to listen when it is the master.
 static Status leave_when_done(Rank *r)
 {
-    if (r->left || !(r->stopped || (r->nothing_left && r->outstanding == 0)))
+    const Pipeline *p = &r->job.pipeline;
+    bool idle = r->nothing_left && r->outstanding == 0 && r->parcel_count == 0;
+    if (r->left || !(r->stopped || idle))
         return ST_OK;
     r->left = true;
     if (r->stopped)
         lanes_cancel(r->lanes);
     else
-        h5_reader_finish(r->reader);
+        lanes_finish(r->lanes);
+    if (!r->stopped)
+        TRY(report_done(r, true));
+    if (!r->stopped && p->next >= 0)
+        TRY(comm_send(r->job.comm, p->next, TAG_END, NULL, 0));
     return send_to_master(r, TAG_LEFT, NULL, 0);
 }
 
@@ -221,8 +346,11 @@ static Status loop(Rank *r)
             TRY(request_lease(r));
         }
         TRY(take_messages(r, &any));
-        if (!r->left && !r->stopped)
+        if (!r->left && !r->stopped) {
             TRY(take_events(r, &any));
+            TRY(send_parcels(r, &any));
+            TRY(grant_credits(r));
+        }
         if (r->master)
             master_tick(r->master);
         TRY(leave_when_done(r));
@@ -241,8 +369,12 @@ static Status start(Rank *r, H5Sink *resumed)
         Status made = master_new(&r->job, resumed, &r->master);
         s = s == ST_OK ? made : s;
     }
+    r->parcels = calloc((size_t)r->job.lanes, sizeof *r->parcels);
+    if (!r->parcels && s == ST_OK)
+        s = status_no_memory((size_t)r->job.lanes * sizeof *r->parcels);
     if (s == ST_OK)
         s = lanes_start(&r->job, r->reader, &r->lanes);
+    r->nothing_left = r->job.pipeline.stage < 0;
     s = comm_agree(r->job.comm, s);
     if (s != ST_OK && r->lanes) {
         lanes_cancel(r->lanes);
@@ -275,6 +407,9 @@ static Status finish(Rank *r, bool *abandoned)
     *abandoned = !end_lanes(r, &s);
     if (r->master && r->stopped)
         s = master_verdict(r->master);
+    // Parcels that nobody takes any more lie in the lanes' memory, which is about to go.
+    if (r->job.pipeline.stages > 1)
+        TRY(comm_drain(r->job.comm));
     TRY(comm_agree(r->job.comm, s));
     if (r->master) {
         s = master_verdict(r->master);
@@ -331,6 +466,7 @@ static Status run_job(Rank *r, bool *abandoned)
     TRY(job_open_data(j));
     TRY(comm_agree(j->comm, comm_rank(j->comm) == 0 && !o->dry_run ? check_output(r, &resumed) : ST_OK));
     TRY(agree_on_batches(r, resumed));
+    TRY(pipeline_plan(j, &j->pipeline));
     if (o->dry_run)
         return comm_rank(j->comm) == 0 ? report_plan(j) : ST_OK;
     if (comm_rank(j->comm) == 0)
@@ -348,7 +484,7 @@ static Status run_job(Rank *r, bool *abandoned)
 
 static Status report_run(Rank *r)
 {
-    RankReport mine = {.lanes = r->job.lanes, .started = r->started, .gathers = r->gathers, .stats = lanes_stats(r->lanes), .reader = h5_reader_stats(r->reader)};
+    RankReport mine = {.lanes = r->job.lanes, .replica = r->job.pipeline.replica, .stage = r->job.pipeline.stage, .started = r->started, .gathers = r->gathers, .stats = lanes_stats(r->lanes), .reader = h5_reader_stats(r->reader)};
     RunReport run = {.job = &r->job};
     if (r->master) {
         run.samples = master_samples_done(r->master);
@@ -390,6 +526,8 @@ Status run_command(Comm *c, const Options *o, bool *abandoned)
     row_writer_close(r->writer);
     master_free(r->master);
     output_plan_free(r->plan);
+    free(r->parcels);
+    buf_free(&r->done);
     if (r->claim >= 0)
         close(r->claim);
     job_close(&r->job);
