@@ -5,7 +5,8 @@ A result is right when its relative L2 distance to PyTorch in float64 is at most
 float32), or at most twice that of PyTorch in float32 where that is larger, which the line then says.
 
 With --identical, the same job is run again on 2 and 8 ranks, with 2 lanes, and killed after its first batches and
-resumed: every data set must have the same bytes.
+resumed: every data set must have the same bytes. With --pipelines the same in 2, 3 and 4 stages, in 2 × 4 and 4 × 2 ranks,
+and killed and resumed in stages.
 
 Exit code 1 when anything differs.
 """
@@ -206,7 +207,7 @@ def data_sets(path):
 
 def interrupt(command, output):
     """Starts the job, kills it when its first batch is done; says whether it was still running."""
-    job = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    job = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     while job.poll() is None:
         try:
             with h5py.File(output, "r") as f:
@@ -216,30 +217,39 @@ def interrupt(command, output):
             pass  # not created yet
         time.sleep(0.001)
     running = job.poll() is None
-    job.send_signal(signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(job.pid, signal.SIGKILL)
     job.wait()
     return running
 
 
-def identical(command, output, folder):
+def ways_to_run(command, pipelines):
+    """Name -> command that must give the same bytes; the last is the one to be killed and resumed."""
+    # Under a sanitizer: what MPI's unloaded modules leak has no name to be suppressed by.
+    mpirun = ["env", "ASAN_OPTIONS=detect_leaks=0", "mpirun", "--oversubscribe", *(["--allow-run-as-root"] if os.geteuid() == 0 else []), "-n"]
+    if not pipelines:
+        return {"2 ranks": [*mpirun, "2", *command], "8 ranks": [*mpirun, "8", *command], "2 lanes": [*command, "--lanes", "2"], "alone": command}
+    shapes = {"2 stages": (2, 2), "3 stages": (3, 3), "2 pipelines of 4 stages": (8, 4), "4 pipelines of 2 stages": (8, 2), "4 stages": (4, 4)}
+    return {name: [*mpirun, str(ranks), *command, "--stages", str(stages)] for name, (ranks, stages) in shapes.items()}
+
+
+def identical(command, output, folder, pipelines):
     """Lines about which ways of running the same job give other bytes than `output` has."""
     reference = data_sets(output)
     again = os.path.join(folder, "again.h5")
     command = [again if word == output else word for word in command if word not in ("--lanes", "1")]
-    # Under a sanitizer: what MPI's unloaded modules leak has no name to be suppressed by.
-    mpirun = ["env", "ASAN_OPTIONS=detect_leaks=0", "mpirun", "--oversubscribe", *(["--allow-run-as-root"] if os.geteuid() == 0 else [])]
-    ways = {"2 ranks": [*mpirun, "-n", "2", *command], "8 ranks": [*mpirun, "-n", "8", *command], "2 lanes": [*command, "--lanes", "2"]}
     wrong = []
-    for way, words in ways.items():
+    for way, words in ways_to_run(command, pipelines).items():
         done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)
         if done.returncode or data_sets(again) != reference:
             wrong.append(f"{way}: exit code {done.returncode}, not the same bytes: {done.stderr.strip()[-500:]}")
-    os.unlink(again)
-    running = interrupt(command, again)
-    command = ["--resume" if word == "--overwrite" else word for word in command]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)
+    if os.path.exists(again):
+        os.unlink(again)
+    running = interrupt(words, again)
+    words = ["--resume" if word == "--overwrite" else word for word in words]
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)
     if done.returncode or data_sets(again) != reference:
-        wrong.append(f"{'killed and ' if running else ''}resumed: exit code {done.returncode}, not the same bytes: {done.stderr.strip()[-500:]}")
+        wrong.append(f"{way}, {'killed and ' if running else ''}resumed: exit code {done.returncode}, not the same bytes: {done.stderr.strip()[-500:]}")
     return wrong
 
 
@@ -296,7 +306,7 @@ def compare_quantized(case, got, other, single):
     return wrong, worst
 
 
-def run(tsbatch, script, case, folder, check_identical):
+def run(tsbatch, script, case, folder, options):
     """What is wrong, the largest distance, and whether the model needs what tsbatch does not have."""
     exact = None
     if case.kind == "quantized":
@@ -316,8 +326,8 @@ def run(tsbatch, script, case, folder, check_identical):
         got = read_output(f)
     how = compare_quantized if case.kind == "quantized" else compare_detections if case.detections else compare_int8 if case.floating else compare
     wrong, worst = how(case, got, exact, single)
-    if check_identical:
-        wrong += identical(command, output, folder)
+    for pipelines in [False] * options.identical + [True] * options.pipelines:
+        wrong += identical(command, output, folder, pipelines)
     return wrong, worst, False
 
 
@@ -369,7 +379,7 @@ def check(options, label, build, folder):
     except Exception as error:  # of any kind: the model is not for TorchScript
         print(f"none  {label}  not in TorchScript: {str(error).strip().splitlines()[0][:150]}", flush=True)
         return None
-    wrong, worst, missing = run(options.tsbatch, script, case, folder, options.identical)
+    wrong, worst, missing = run(options.tsbatch, script, case, folder, options)
     print(f"{'none' if missing else 'FAIL' if wrong else 'ok'}  {label}  {worst:.2e}", flush=True)
     for line in wrong:
         print("  " + line, flush=True)
@@ -385,6 +395,7 @@ def main():
     p.add_argument("family", help="of zoo.py; zoo means all families of torchvision_zoo.py")
     p.add_argument("names", nargs="*", help="only cases whose label contains one of these")
     p.add_argument("--identical", action="store_true")
+    p.add_argument("--pipelines", action="store_true")
     p.add_argument("--keep", help="leave the files of each case in DIR/NAME")
     p.add_argument("--scores", help="write the numbers per family to this JSON file")
     p.add_argument("--times", action="store_true", help="processor time of a call, beside PyTorch's")

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""How results become data sets: small models (tests/data) with one peculiarity each, against NumPy. Alone and on 3 ranks.
+"""How results become data sets: small models (tests/data) with one peculiarity each, against NumPy. Alone, on 3 ranks,
+and cut into stages.
 
 usage: results.py TSBATCH
 """
@@ -63,12 +64,14 @@ def same(got, want):
 
 def expect(model, options, want):
     """`want`: everything below /output and /errors."""
-    for ranks in (1, 3):
+    for ranks, stages in ((1, 1), (3, 1), (3, 3), (4, 2)):
+        if stages > 1 and "--stateful" in options:
+            continue
         prefix = [] if ranks == 1 else [*MPIRUN, "-n", str(ranks)]
-        command = [*prefix, TSBATCH, os.path.join(TESTS, "data", model + ".pt"), "data.h5", "-o", "out.h5", "--overwrite", "-q", *options]
+        command = [*prefix, TSBATCH, os.path.join(TESTS, "data", model + ".pt"), "data.h5", "-o", "out.h5", "--overwrite", "-q", "--stages", str(stages), *options]
         code, text = run(command)
-        label = f"{model} {' '.join(options)} on {ranks} ranks"
-        if not tally.check(code == 0, f"{label}: exit code {code}: {text[-800:]}"):
+        label = f"{model} {' '.join(options)} on {ranks} ranks in {stages} stages"
+        if not tally.check(code == 0, f"{label}: exit code {code}: {text[:800]} … {text[-800:]}"):
             continue
         got = read("out.h5")
         tally.check(got.pop("complete"), f"{label}: not complete")
@@ -119,7 +122,7 @@ def main():
         expect("nested", ["-i", "x=/x", "--range", "10:35"], {"output/0/double": 2 * X[10:35], "output/0/positive": X[10:35] > 0,
                                                              "output/1/0": X[10:35].sum(1), "output/1/1": X[10:35].astype(np.int64)})
         raising = [TSBATCH, os.path.join(TESTS, "data", "raising.pt"), "data.h5", "-o", "out.h5", "--overwrite", "-q", "-b", "1", "--on-error", "skip"]
-        for options in ([], ["--per-sample", "-b", "7"], ["--per-sample", "-b", "7", "--gather"]):
+        for options in ([], ["--per-sample", "-b", "7"], ["--per-sample", "-b", "7", "--gather"], ["--stages", "2"], ["--stages", "2", "--per-sample", "-b", "7"]):
             code, text = run([*MPIRUN, "-n", "2", *raising, "-i", "x=/signed", *options])
             if not tally.check(code == 0, f"skipped errors {options}: exit code {code}: {text}"):
                 continue

@@ -72,6 +72,12 @@ static void test_every_kind_of_option(void **state)
     assert_true(o.range.from == 0 && o.range.to == 9);
     accepted("tsbatch m.pt d.h5 --range 4:", &o);
     assert_true(o.range.from == 4 && o.range.to == INT64_MAX);
+    accepted("tsbatch m.pt d.h5 --max-memory 1.5G --cut after=a,b --stages 3", &o);
+    assert_int_equal(o.max_memory, (int64_t)3 << 29);
+    assert_int_equal(o.stages, 3);
+    assert_string_equal(o.cuts.items[0], "after=a,b");
+    accepted("tsbatch m.pt d.h5 --max-memory 65536", &o);
+    assert_int_equal(o.max_memory, 65536);
     accepted("tsbatch diff a b --rtol 1e-5", &o);
     assert_true(o.rtol == 1e-5 && o.atol == 0);
     accepted("tsbatch inspect m.pt --tree --json", &o);
@@ -99,7 +105,12 @@ static void test_refusals(void **state)
     refused("tsbatch m.pt d.h5 -b 99999999999999999999", "expected a whole number");
     refused("tsbatch m.pt d.h5 --device cuda", "this version knows auto|cpu");
     refused("tsbatch m.pt d.h5 --precision bf16", "this version knows fp32");
-    refused("tsbatch m.pt d.h5 --parallel pipeline", "this version knows auto|data");
+    refused("tsbatch m.pt d.h5 --parallel both", "this version knows auto|data|pipeline");
+    refused("tsbatch m.pt d.h5 --parallel data --stages 2", "leave out --stages and --cut");
+    refused("tsbatch m.pt d.h5 --parallel pipeline --stages 1", "is --parallel data");
+    refused("tsbatch m.pt d.h5 --cut after=a --stateful", "cannot be cut");
+    refused("tsbatch m.pt d.h5 --max-memory 1.5X", "expected a size, as 1500M or 4G");
+    refused("tsbatch m.pt d.h5 --max-memory -1G", "expected a size, as 1500M or 4G");
     refused("tsbatch m.pt d.h5 --device c", "this version knows");
     refused("tsbatch m.pt d.h5 --range 9:5", "expected A:B");
     refused("tsbatch m.pt d.h5 --range 5", "expected A:B");
