@@ -184,7 +184,7 @@ static double part_of_round(const Sched *s)
         part = affordable_part(s, cost, seconds, shortest);
         part = fmin(part, fmax(LONGEST_LEASE_SECONDS, cost / BUSY_WITH_LONGEST) / seconds);
     }
-    part = fmax(part, fmin(shortest / seconds, 1));
+    part = fmax(part, fmin(s->options.lease_seconds / seconds, GREATEST_PART));
     return fmax(part, least / seconds); // more than all: some workers get none, rather than all less than messages cost
 }
 

@@ -19,12 +19,14 @@
 //     2/3 all the same: the end in balance is worth more;
 //   - 1/16 in the first round, until half of the workers have been measured, and later for a worker of which a batch or
 //     two are known; one that is not measured even then is slow: it gets what it can run at once;
-//   - at least what makes the shortest lease: lease_seconds, and leases so long that the coordinator is busy with them
-//     for no more than a quarter of its time. What is left when T is shorter than that goes out in one round;
+//   - at least what makes a lease of lease_seconds, but no more than 2/3: at the very end leases are shorter, since what
+//     was measured may be a small part of what a batch takes;
+//   - in any case what makes leases so long that the coordinator is busy with them for no more than a quarter of its time.
+//     What is left when T is shorter than that goes out in one round;
 //   - at most what makes the longest lease: 2 s, or as long as it takes for leases to cost 0.3 % of the coordinator's
 //     time. A worker that slows down or is lost keeps the others waiting for one lease (times how much it slows down).
 // So the shortest and the longest lease grow with workers × message_seconds: 10,000 workers with messages of 2 µs get
-// leases between 0.16 s and 13 s, 100 workers between lease_seconds and 2 s.
+// leases between 0.16 s and 13 s, 100 workers between 1.6 ms and 2 s.
 #ifndef TSB_COORDINATOR_SCHED_H
 #define TSB_COORDINATOR_SCHED_H
 
