@@ -334,6 +334,27 @@ static void test_one_slow_batch_says_little(void **state)
     sched_free(s);
 }
 
+// Eight workers, batches of 15 µs: leases of 50 ms in the middle, but the last ones are a tenth of that or less.
+static void test_the_end_is_balanced(void **state)
+{
+    (void)state;
+    Sched *s = make((SchedOptions){.batches = 400000, .workers = 8, .lease_seconds = 0.05, .message_seconds = 2e-6});
+    sched_settle(s);
+    Lease l;
+    int64_t last[8] = {0};
+    int leases = 0;
+    for (; sched_request(s, leases % 8, 1, &l) == SCHED_LEASE; leases++) {
+        assert_int_equal(sched_done_run(s, leases % 8, l.first, l.count, 0.000015), l.count);
+        last[leases % 8] = l.count;
+    }
+    assert_true(sched_finished(s));
+    for (int i = 0; i < 8; i++)
+        assert_true(last[i] >= 1 && (double)last[i] * 0.000015 <= 0.005);
+    // Not less than a quarter of the coordinator's time is worth: 8 workers × 2 messages × 2 µs / 0.25 = 0.128 ms.
+    assert_true(leases < 8 * 20);
+    sched_free(s);
+}
+
 // 10,000 workers: the lease that all get for a second of messages a hundred seconds long, and the numbers for workers.
 static void test_leases_grow_with_workers(void **state)
 {
@@ -549,6 +570,7 @@ int main(void)
         cmocka_unit_test(test_runs_of_batches),
         cmocka_unit_test(test_leases_by_speed),
         cmocka_unit_test(test_one_slow_batch_says_little),
+        cmocka_unit_test(test_the_end_is_balanced),
         cmocka_unit_test(test_leases_grow_with_workers),
         cmocka_unit_test(test_random_orders_of_events),
     };
