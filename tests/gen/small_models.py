@@ -116,5 +116,62 @@ class Demanding(nn.Module):
         return torch.cudnn_convolution_relu(self.branching(x), x, None, [1], [0], [1], 1)
 
 
+class Drawing(nn.Module):
+    """Draws random numbers of several kinds, between operations that do not."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        a = torch.rand_like(x)
+        b = (x * a).cumsum(0)
+        c = b + torch.randn_like(x)
+        d = torch.bernoulli(torch.sigmoid(c))
+        e = torch.tanh(c) * d
+        return e + torch.randint(0, 9, [x.size(0), x.size(1)]) + torch.randn(1)
+
+
+@torch.jit.script
+class Ledger:
+    """An object with a list, a dictionary, and another of its kind."""
+
+    def __init__(self, name: str, first: torch.Tensor):
+        self.name = name
+        self.items = [first]
+        self.found = {"first": first}
+        self.total = 0
+
+    def add(self, item: torch.Tensor):
+        self.items.append(item)
+        self.found[self.name + str(len(self.items))] = item
+        self.total += item.size(1)
+
+
+class Carrying(nn.Module):
+    """Carries values of every kind through its steps, some of which share memory and are changed in place later on."""
+
+    def forward(self, x: torch.Tensor) -> Dict[str, torch.Tensor]:
+        y = x * 2
+        view = y[:, 1:]
+        ledger = Ledger("item", y)
+        same = ledger
+        maybe: Optional[torch.Tensor] = None
+        parts = [x.sum(1), x.max(1)[0]]
+        nested = {3: (parts, "three"), 1: (parts, "one")}
+        flipped = y.t()
+        z = torch.sigmoid(x)
+        view += 1
+        ledger.add(z)
+        if z.size(0) > 1000:
+            maybe = z
+        parts.append(z.mean(1))
+        w = torch.tanh(z)
+        same.add(w)
+        flipped.mul_(3)
+        lists, word = nested[3]
+        number = len(lists) + ledger.total + len(word)
+        u = w * number
+        return {"y": y, "view": view, "u": u if maybe is None else z, "last": nested[1][0][2], "sum": torch.stack([v.sum(1) for v in ledger.items], 1),
+                "third": same.found["item3"]}
+
+
 MODELS = {"raising": Raising, "counting": Counting, "named": Named, "nested": Nested, "ragged": Ragged, "images": Images,
-          "numbers": Numbers, "restoring": Restoring, "branching": Branching, "demanding": Demanding}
+          "numbers": Numbers, "restoring": Restoring, "branching": Branching, "demanding": Demanding, "drawing": Drawing,
+          "carrying": Carrying}

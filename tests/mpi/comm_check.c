@@ -1,6 +1,7 @@
 // Run by mpirun: messages arrive whole and in order, collectives agree, a failure of one rank is everyone's, memory of a
 // node is shared, and a rank that waits does not burn a core. Exits with the number of failed checks.
 #include "coordinator/comm.h"
+#include "coordinator/links.h"
 #include "coordinator/node.h"
 
 #include <stdio.h>
@@ -109,6 +110,18 @@ static void check_parts(Comm *c)
             free(parts[i][k].data);
 }
 
+// Every link has been measured, and every rank knows all.
+static void check_links(Comm *c)
+{
+    PartitionLink links[MAX_RANKS] = {0};
+    CHECK(links_measure(c, links) == ST_OK);
+    for (int i = 0; i + 1 < comm_size(c); i++)
+        CHECK(links[i].seconds_per_message > 0 && links[i].seconds_per_message < 1 && links[i].bytes_per_second > 1e6);
+    CommMessage m;
+    bool got;
+    CHECK(comm_take(c, &m, &got) == ST_OK && !got && !comm_sent(c));
+}
+
 static void check_collectives(Comm *c)
 {
     int size = comm_size(c), mine = comm_rank(c) * 3;
@@ -186,6 +199,7 @@ int main(int argc, char **argv)
     CHECK(comm_watch(c, 15) == ST_OK); // beats go beside everything else
     check_messages(c);
     check_parts(c);
+    check_links(c);
     check_collectives(c);
     check_node(c);
     check_idle(c);

@@ -80,6 +80,20 @@ def expect(model, options, want):
             tally.check(same(got[name], want[name]), f"{label}: {name} is {got[name]!r}, expected {want[name]!r}"[:2000])
 
 
+def in_stages(model, options):
+    """The same bytes alone and however it is cut."""
+    command = [TSBATCH, os.path.join(TESTS, "data", model + ".pt"), "data.h5", "--overwrite", "-q", "-i", "x=/x", *options, "-o"]
+    code, text = run([*command, "alone.h5"])
+    tally.check(code == 0, f"{model} {options} alone: exit code {code}: {text[:800]}")
+    want = read("alone.h5")
+    for ranks, stages in ((2, 2), (3, 3), (4, 4), (6, 6), (8, 4), (8, 2)):
+        code, text = run([*MPIRUN, "-n", str(ranks), *command, "out.h5", "--stages", str(stages)])
+        if tally.check(code == 0, f"{model} {options} in {stages} stages: exit code {code}: {text[:800]}"):
+            got = read("out.h5")
+            tally.check(set(got) == set(want) and all(np.array_equal(got[n], want[n], equal_nan=True) for n in want if n != "complete"),
+                        f"{model} {options}: {stages} stages on {ranks} ranks give other results")
+
+
 def missing_operators():
     """A model may mention what is not there as long as it does not come to that."""
     model = [TSBATCH, os.path.join(TESTS, "data", "branching.pt"), "data.h5", "-o", "out.h5", "--overwrite"]
@@ -134,6 +148,9 @@ def main():
         tally.check(code == 5 and "--max-errors 3" in text, f"--max-errors: exit code {code}: {text}")
         code, text = run([*raising, "-i", "x=/signed", "-b", "60"])
         tally.check(code == 5 and "every call raised" in text, f"nothing but errors: exit code {code}: {text}")
+        in_stages("carrying", ["-b", "7"])
+        in_stages("drawing", ["-b", "7", "--seed", "3"])
+        in_stages("drawing", ["-b", "16", "--pad-last"])
         missing_operators()
     finally:
         os.chdir("/")
