@@ -109,14 +109,17 @@ static Status take_plan(Rank *r, const CommMessage *m)
 static Status grant_credits(Rank *r)
 {
     const Pipeline *p = &r->job.pipeline;
-    int64_t lanes = r->job.lanes, window = lanes + 1;
+    int64_t lanes = r->job.lanes, least = lanes + lanes / 2 + 1, window = least; // what that gives: BENCHMARKS.md
     if (p->previous < 0)
         return ST_OK;
     if (r->batch_seconds > 0 && r->batch_seconds < WINDOW_SECONDS)
         window += (int64_t)((double)lanes * WINDOW_SECONDS / r->batch_seconds);
     if (r->parcel_bytes > 0 && window > WINDOW_BYTES / r->parcel_bytes)
         window = WINDOW_BYTES / r->parcel_bytes;
-    window = window > LARGEST_WINDOW ? LARGEST_WINDOW : window <= lanes ? lanes + 1 : window;
+    if (window > LARGEST_WINDOW && least < LARGEST_WINDOW)
+        window = LARGEST_WINDOW;
+    if (window <= lanes)
+        window = lanes + 1;
     r->granted -= lanes_freed(r->lanes);
     int64_t more = window - r->granted;
     if (more <= 0 || r->nothing_left)
