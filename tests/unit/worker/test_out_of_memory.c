@@ -1,9 +1,9 @@
-// Allocation N fails, for N = 1, 2, … until a model loads, prepares and runs: ST_MEMORY with a message, or it could do
+// Allocation N fails, for N = 1, 2, … until a model loads, prepares, runs and is measured step by step: ST_MEMORY with a message, or it could do
 // without; nothing left allocated, nothing touched that is not there. The linker leads our allocations here (tests/CMakeLists.txt).
 #include "ir/cut.h"
 #include "ir/partition.h"
 #include "worker/allocator.h"
-#include "worker/model.h"
+#include "worker/measure.h"
 #include "worker/tensor.h"
 
 #include <setjmp.h>
@@ -63,7 +63,20 @@ typedef struct Sample {
     bool plain; // the graph as it is
 } Sample;
 
-static Status call(const Sample *s, Lane *lane, Instance *instance)
+enum { STEPS = 64 };
+
+// Stages, and values that travel from one to the next.
+static Status measure(Model *m, Lane *lane, const IValue *args, int n)
+{
+    const CutGraph *c;
+    TRY(model_cut_graph(m, &c));
+    static StepCost costs[STEPS];
+    static uint64_t bytes[STEPS + 1];
+    assert_true(c->step_count <= STEPS);
+    return model_measure(m, lane, args, n, costs, bytes);
+}
+
+static Status call(const Sample *s, Model *m, Lane *lane, Instance *instance)
 {
     IValue args[2] = {0}, result;
     Status status = ST_OK;
@@ -81,12 +94,12 @@ static Status call(const Sample *s, Lane *lane, Instance *instance)
         if (status == ST_OK)
             value_release(result);
     }
+    if (status == ST_OK && !s->plain)
+        status = measure(m, lane, args, s->args);
     for (int i = 0; i < s->args; i++)
         value_release(args[i]);
     return status;
 }
-
-enum { STEPS = 64 };
 
 // Both halves of every cut, and the best partition of steps that cost the same.
 static Status cut(Model *m)
@@ -123,7 +136,7 @@ static Status run(const Sample *s, Model *m, const KernelContext *kernels)
     TRY(lane_new(kernels, program_types(model_program(m)), &lane));
     status = instance_new(m, lane, &instance);
     if (status == ST_OK) {
-        status = call(s, lane, instance);
+        status = call(s, m, lane, instance);
         instance_free(instance);
         assert_int_equal(allocator_stats(lane->allocator).live, 0);
     }
