@@ -223,12 +223,12 @@ static Status run_stage(Instance *i, const IValue *all, IValue *out)
 {
     const ModelStage *s = i->stage;
     Lane *lane = i->lane;
-    for (uint32_t k = 0; k < s->outputs; k++)
-        out[k] = value_none();
     bool found = values_list(all + 1, s->inputs, &lane->objects);
     Status status = machine_run(i->machine, i->code, all, out);
     if (status == ST_OK)
         status = finish(i, out);
+    for (uint32_t k = 0; status != ST_OK && k < s->outputs; k++)
+        out[k] = value_none();
     instance_settle(i);
     if (lane->objects) { // what the caller can reach stays; what only holds each other goes
         found = values_unlist(all + 1, s->inputs) && found;
@@ -243,6 +243,8 @@ Status instance_call_stage(Instance *i, const IValue *in, uint32_t n, IValue *ou
     const ModelStage *s = i->stage;
     if (!s || (s->from ? n != s->inputs : n > s->inputs))
         return status_fail(ST_INTERNAL, "a stage takes %u values, not %u", s ? s->inputs : 0, n);
+    for (uint32_t k = 0; k < s->outputs; k++)
+        out[k] = value_none();
     TRY(instance_renew(i));
     IValue few[16], *all = s->inputs < 16 ? few : malloc(sizeof *all * (s->inputs + 1));
     if (!all)

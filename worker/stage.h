@@ -24,7 +24,7 @@ Status stage_instance_new(ModelStage *s, Lane *lane, Instance **out);
 // Runs the stage. From the first step: `in` is as for instance_call, n at most the inputs; else n is their number. out: as
 // many values as come out, the caller's; from the last step the one result of the method as instance_call gives it. They
 // may lie in the memory of the inputs. Everything else that the call changed, in the module and in the inputs, is undone.
-// Objects among the inputs are on no list, nor are those among the outputs: see values_discard.
+// After a failure the outputs are None. Objects among the inputs are on no list, nor are those among the outputs: see values_discard.
 Status instance_call_stage(Instance *i, const IValue *in, uint32_t n, IValue *out);
 
 #endif

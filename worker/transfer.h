@@ -59,7 +59,7 @@ static inline TransferReader transfer_reader(const void *head, size_t size, cons
 
 // The reverse of one transfer_pack of `count` values: they are the caller's. Tensors borrow head and parts, which must
 // outlive them. Objects are not on the lane's list: release the values with values_discard. Anything inconsistent:
-// ST_INTERNAL, and nothing is given.
+// ST_INTERNAL. After a failure all are None.
 Status transfer_unpack(TransferReader *r, const TransferTable *table, Lane *lane, uint32_t count, IValue *out);
 Status transfer_unpack_generator(TransferReader *r, Lane *lane);
 

@@ -573,6 +573,8 @@ Status transfer_unpack(TransferReader *r, const TransferTable *table, Lane *lane
     const uint8_t *begin_at = w->at;
     uint32_t magic = get_u32(w), constants = get_u32(w), made = 0;
     uint64_t section = get_u64(w);
+    for (uint32_t i = 0; i < count; i++)
+        out[i] = value_none();
     CHECK(!w->failed && magic == TRANSFER_MAGIC && constants == transfer_constant_count(table), "the processes have different models");
     CHECK((uintptr_t)r->head % TRANSFER_ALIGN == 0, "its head is not aligned");
     CHECK(section >= (uint64_t)(w->at - begin_at) && section <= (uint64_t)(w->end - begin_at), "place of the storages");
@@ -580,8 +582,10 @@ Status transfer_unpack(TransferReader *r, const TransferTable *table, Lane *lane
     Unpacker u = {.r = r, .at = &values, .table = table, .lane = lane, .open_object = -1};
     w->at = begin_at + section;
     Status status = read_all(&u, &values, w, count, out, &made);
-    for (uint32_t i = 0; status != ST_OK && i < made; i++)
+    for (uint32_t i = 0; status != ST_OK && i < made; i++) {
         value_release(out[i]);
+        out[i] = value_none();
+    }
     finish(&u, status != ST_OK);
     return status;
 }
