@@ -22,7 +22,7 @@ static const double CLAIM_WAIT_SECONDS = 10; // for ranks of a run that was just
 // How many batches the stage before may have sent us without our being done with them: enough that the lanes find the next
 // one when they end, though messages are looked for only every COMM_LONGEST_SLEEP, and few enough for memory.
 enum { WINDOW_BYTES = 256 << 20, LARGEST_WINDOW = 64 };
-static const double WINDOW_SECONDS = 0.01;
+static const double WINDOW_SECONDS = 0.01, DRY_SECONDS = 0.01;
 
 typedef struct Rank {
     Job job;
@@ -35,7 +35,8 @@ typedef struct Rank {
     bool requested, nothing_left, stopped, left, signal_sent, gathers;
     double batch_seconds; // running mean
     Buf done;             // runs of batches to report, {int64 first, count; double seconds of all} each
-    double done_since;    // job_clock of the oldest
+    double done_since;    // job_clock of the oldest of them
+    double last_done, done_interval; // job_clock, and a running mean
     ParcelOut **parcels;  // for the next stage, that have no credit yet: a ring that never holds more than a parcel per lane
     int parcel_first, parcel_count;
     int64_t credits;      // batches that the next stage has room for
@@ -233,6 +234,10 @@ static Status pass_on_rows(Rank *r, LaneEvent *e)
 // Batches that follow one another are one run.
 static Status note_done(Rank *r, int64_t batch, double seconds)
 {
+    double now = job_clock();
+    if (r->last_done > 0)
+        r->done_interval = r->done_interval > 0 ? 0.75 * r->done_interval + 0.25 * (now - r->last_done) : now - r->last_done;
+    r->last_done = now;
     DoneRun *last = r->done.len ? (DoneRun *)(void *)(r->done.ptr + r->done.len) - 1 : NULL;
     if (last && last->first + last->count == batch) {
         last->count++;
@@ -240,9 +245,19 @@ static Status note_done(Rank *r, int64_t batch, double seconds)
         return ST_OK;
     }
     if (!last)
-        r->done_since = job_clock();
+        r->done_since = now;
     buf_bytes(&r->done, &(DoneRun){batch, 1, seconds}, sizeof(DoneRun));
     return buf_status(&r->done);
+}
+
+// The stages before the last one may have more for it that it does not know of: that it has nothing left is told by their
+// being silent for longer than usual.
+static bool has_run_dry(const Rank *r)
+{
+    if (r->outstanding > 0)
+        return false;
+    double usual = 4 * r->done_interval;
+    return r->job.pipeline.stage == 0 || r->nothing_left || job_clock() - r->last_done > (usual > DRY_SECONDS ? usual : DRY_SECONDS);
 }
 
 // Finished batches are reported together, so that the coordinator has time for all: before it is asked for more, with the last
@@ -250,8 +265,10 @@ static Status note_done(Rank *r, int64_t batch, double seconds)
 static Status report_done(Rank *r, bool now)
 {
     const Job *j = &r->job;
+    if (r->done.len == 0)
+        return ST_OK;
     double most = sched_report_seconds(j->pipeline.replicas, SCHED_MESSAGE_SECONDS);
-    if (r->done.len == 0 || !(now || r->outstanding == 0 || job_clock() - r->done_since >= most))
+    if (!now && !has_run_dry(r) && job_clock() - r->done_since < most)
         return ST_OK;
     Buf done = r->done;
     r->done = (Buf){0};
