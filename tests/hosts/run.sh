@@ -2,8 +2,8 @@
 # Scores over four hosts made by hosts.bash: the same data sets as one process writes, with and without a shared file system;
 # when a process or a host is lost the run ends in time, says who, and --resume completes it.
 # usage: run.sh TSBATCH CASE [OPTION…]      CASE: shared, apart, unseen, killed, stopped, cut, cut-sending, crashed
-# The options are added to every run over hosts. LOST=RANK picks the process or host that is lost (default 5, on h3),
-# GATHERED=N says how many ranks send their rows in the case apart (default 6: all that are not on rank 0's host).
+# The options are added to every run over hosts. PER_HOST=N: ranks on each (default 2). LOST=RANK picks the process or host that is lost (default 5, on h3),
+# GATHERED=N says how many ranks send their rows in the case apart (default: all that are not on rank 0's host).
 set -eu
 tsbatch=$(realpath "$1") case=$2
 shift 2
@@ -18,9 +18,10 @@ trap 'hosts_down; rm -rf "$work"' EXIT
 cd "$work"
 fail() { echo "FAILED: $*"; exit 1; }
 
-RANKS=8 HOSTS=4 # two ranks on each host
+HOSTS=4 PER_HOST=${PER_HOST:-2}
+RANKS=$((HOSTS * PER_HOST))
 hosts_up "$work/net" $HOSTS
-placed=$(seq -f h%g:2 -s , $HOSTS)
+placed=$(seq -f "h%g:$PER_HOST" -s , $HOSTS)
 # A private directory for each host, or one that all see.
 mkdir site
 case $case in
@@ -39,7 +40,7 @@ h5py.File(sys.argv[2], "w")["images"] = numpy.tile(images, (100, 1, 1, 1))' "$de
 # interrupted EVENT: starts a run, lets the event happen in the middle of it, and checks how the run ends.
 interrupted() {
     local event=$1 lost=${LOST:-5} host code=0 start seconds
-    host=h$((lost / 2 + 1))
+    host=h$((lost / PER_HOST + 1))
     enlarge data.h5
     printf '#!/bin/sh\necho $$ >"pid.$OMPI_COMM_WORLD_RANK"\nexec "$@"\n' >noted.sh
     chmod +x noted.sh
@@ -81,9 +82,9 @@ interrupted() {
         done
         [ ! -s left ] || fail "processes are left on $host: $(cat left)"
     done
-    # Who is left goes on, on the hosts that are there.
+    # Four processes go on, on two hosts that are there.
     placed=h1:2,h2:2 RANKS=4
-    [ $((lost / 2)) -ge 2 ] || placed=h3:2,h4:2
+    [ $((lost / PER_HOST)) -ge 2 ] || placed=h3:2,h4:2
     score "${run[@]}" --resume --report resumed.json || fail "not resumed"
     ! grep -q '"samples_before": 0,' resumed.json || fail "what had been written was lost"
     "$tsbatch" "$demo/digits.pt" data.h5 -o whole.h5 -q -b 4
@@ -96,7 +97,7 @@ shared)
     score "$tsbatch" "$demo/digits.pt" "$demo/digits.h5" -o site/out.h5 -q -b 16 --report report.json
     same one.h5 site/out.h5 "four hosts"
     for host in $(seq -f h%g $HOSTS); do
-        [ "$(grep -c "\"host\": \"$host\"" report.json)" = 2 ] || fail "expected two ranks on $host: $(grep '"host"' report.json)"
+        [ "$(grep -c "\"host\": \"$host\"" report.json)" = $PER_HOST ] || fail "expected $PER_HOST ranks on $host: $(grep '"host"' report.json)"
     done
     ! grep -q '"gathered": true' report.json || fail "rows were gathered although all hosts see the output"
     ;;
@@ -108,7 +109,7 @@ apart)
     score "$tsbatch" site/model.pt site/data.h5 -o site/out.h5 -q -b 16 --report report.json
     hosts_on h1 cat site/out.h5 >out.h5
     same one.h5 out.h5 "no shared file system"
-    [ "$(grep -c '"gathered": true' report.json)" = "${GATHERED:-6}" ] || fail "expected ${GATHERED:-6} ranks to send their rows: $(grep gathered report.json)"
+    [ "$(grep -c '"gathered": true' report.json)" = "${GATHERED:=$((RANKS - PER_HOST))}" ] || fail "expected $GATHERED ranks to send their rows: $(grep gathered report.json)"
     for host in h2 h3 h4; do
         [ "$(hosts_on $host ls site)" = data.h5 ] || fail "$host has $(hosts_on $host ls site)"
     done
