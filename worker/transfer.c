@@ -54,7 +54,8 @@ static Status sent_number(Packer *p, const Storage *s, uint32_t *number)
     }
     // Bytes of the file that nobody wrote to in this call are there on the other side.
     int64_t constant = s->shared && !s->dirty && s->size ? transfer_constant(p->table, s->source ? s->source : s->data, s->size) : -1;
-    w->sent[w->sent_count++] = (Sent){s, SIZE_MAX, 0, constant};
+    bool whole = transfer_sends_whole(p->table);
+    w->sent[w->sent_count++] = (Sent){s, whole ? 0 : SIZE_MAX, whole ? s->size : 0, constant};
     return ST_OK;
 }
 

@@ -3,9 +3,9 @@
 //   values  ->  head: tags, numbers, texts, shapes, small storages     parts: large storages, straight from their memory
 //
 // Two references to one container, object, tensor or storage arrive as two references to one. Strides and private layouts
-// stay what they are. Of a storage travels the span of bytes that its travelling tensors cover; storages of the model's
-// constants and attributes travel as a number, since both sides have them. Persistent modules, functions, futures,
-// generators and packed parameters of the module do not travel: ST_UNSUPPORTED.
+// stay what they are. Of a storage travels the span of bytes that its travelling tensors cover, or all of it for models that
+// see more (as_strided); storages of the model's constants and attributes travel as a number, since both sides have them.
+// Persistent modules, functions, futures, generators and packed parameters of the module do not travel: ST_UNSUPPORTED.
 #ifndef TSB_WORKER_TRANSFER_H
 #define TSB_WORKER_TRANSFER_H
 

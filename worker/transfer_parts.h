@@ -25,6 +25,9 @@ TransferType transfer_type(const TransferTable *t, const Type *type); // NULL: i
 // False when the table has no such type.
 bool transfer_type_find(const TransferTable *t, TransferType name, const Type **out);
 
+// Do storages travel whole, not only what tensors cover of them? Some operator of the model would see the difference.
+bool transfer_sends_whole(const TransferTable *t);
+
 // Storages of the model, by number. The one that holds [data, data + size), or -1.
 int64_t transfer_constant(const TransferTable *t, const void *data, size_t size);
 uint32_t transfer_constant_count(const TransferTable *t);

@@ -17,6 +17,7 @@ struct TransferTable {
     uint32_t count, capacity;
     Range *ranges;    // the same by address; of those that begin alike only the largest
     uint32_t range_count;
+    bool whole;       // storages travel whole
 };
 
 // ---- the storages in order
@@ -83,14 +84,27 @@ static Status add_datum(Walk *w, const Datum *d)
     }
 }
 
+// Does it see more of a storage than what its tensor covers, or where in it that begins?
+static bool sees_storage(const Node *n)
+{
+    static const char *const symbols[] = {"aten::as_strided", "aten::as_strided_", "aten::as_strided_copy", "aten::as_strided_scatter", "aten::storage_offset",
+                                          "aten::set_", "aten::resize_", "aten::resize_as_", "aten::_reshape_alias"};
+    for (size_t i = 0; n->kind == NODE_OP && i < sizeof symbols / sizeof *symbols; i++)
+        if (str_is(n->schema->symbol, symbols[i]))
+            return true;
+    return false;
+}
+
 static Status add_model(Walk *w, const Model *m)
 {
     TRY(add_datum(w, m->root));
     TRY(add_datum(w, m->constants));
     for (uint32_t i = 0; i < m->codes.count; i++)
-        for (Node *n = graph_first(m->codes.codes[i]->graph); n; n = node_next_deep(n))
+        for (Node *n = graph_first(m->codes.codes[i]->graph); n; n = node_next_deep(n)) {
+            w->table->whole |= sees_storage(n);
             if (n->kind == NODE_CONSTANT)
                 TRY(add_datum(w, n->constant));
+        }
     return ST_OK;
 }
 
@@ -212,3 +226,5 @@ int64_t transfer_constant(const TransferTable *t, const void *data, size_t size)
 
 uint32_t transfer_constant_count(const TransferTable *t) { return t->count; }
 const DatumStorage *transfer_constant_at(const TransferTable *t, uint32_t index) { return t->storages[index]; }
+
+bool transfer_sends_whole(const TransferTable *t) { return t->whole; }

@@ -128,6 +128,15 @@ class Drawing(nn.Module):
         return e + torch.randint(0, 9, [x.size(0), x.size(1)]) + torch.randn(1)
 
 
+class Striding(nn.Module):
+    """Looks behind a view at all of the memory that it is a part of."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        view = torch.cat([x, x * 2])[x.size(0):]
+        z = torch.sigmoid(view)
+        return torch.as_strided(view, [view.size(0), 2], [x.size(1), 1], 0) + z[:, :2] + view.storage_offset()
+
+
 @torch.jit.script
 class Ledger:
     """An object with a list, a dictionary, and another of its kind."""
@@ -174,4 +183,4 @@ class Carrying(nn.Module):
 
 MODELS = {"raising": Raising, "counting": Counting, "named": Named, "nested": Nested, "ragged": Ragged, "images": Images,
           "numbers": Numbers, "restoring": Restoring, "branching": Branching, "demanding": Demanding, "drawing": Drawing,
-          "carrying": Carrying}
+          "carrying": Carrying, "striding": Striding}

@@ -149,6 +149,7 @@ def main():
         code, text = run([*raising, "-i", "x=/signed", "-b", "60"])
         tally.check(code == 5 and "every call raised" in text, f"nothing but errors: exit code {code}: {text}")
         in_stages("carrying", ["-b", "7"])
+        in_stages("striding", ["-b", "7"])
         in_stages("drawing", ["-b", "7", "--seed", "3"])
         in_stages("drawing", ["-b", "16", "--pad-last"])
         missing_operators()
