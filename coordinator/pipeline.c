@@ -34,13 +34,17 @@ static bool whole_model_fits(const Job *j, uint64_t memory)
     return !memory || weights + ROOM_BESIDE_WEIGHTS <= memory;
 }
 
-// ---- --cut
+// ---- what the options ask for
+
+typedef struct Wish {
+    uint32_t stages; // 0: as many as is best
+    uint32_t points[PARTITION_MAX_STAGES + 1], cuts; // of --cut: with both ends, and how many without
+} Wish;
 
 // "after=layer2,layer3.0": the points, ascending.
-static Status given_points(const Job *j, const CutGraph *cut, uint32_t *points, uint32_t *count)
+static Status read_cuts(const Job *j, const CutGraph *cut, Wish *w)
 {
     const TextList *list = &j->options->cuts;
-    *count = 0;
     for (int i = 0; i < list->count; i++) {
         Str rest = str_of(list->items[i]), prefix = str_of("after=");
         if (!str_starts(rest, prefix))
@@ -48,35 +52,44 @@ static Status given_points(const Job *j, const CutGraph *cut, uint32_t *points, 
         for (rest = str_from(rest, prefix.len); rest.ptr;) {
             ptrdiff_t comma = str_find(rest, ',');
             Str path = comma < 0 ? rest : str_first(rest, (size_t)comma);
-            if (*count + 2 > PARTITION_MAX_STAGES)
+            if (w->cuts + 2 > PARTITION_MAX_STAGES)
                 return status_fail(ST_USAGE, "--cut: too many stages (limit %d)", PARTITION_MAX_STAGES);
-            Status s = cut_after_module(cut, path, &points[*count]);
+            uint32_t *point = &w->points[w->cuts + 1];
+            Status s = cut_after_module(cut, path, point);
             if (s != ST_OK)
                 return status_context(s, "--cut");
-            if (*count > 0 && points[*count] <= points[*count - 1])
+            if (*point <= point[-1])
                 return status_fail(ST_USAGE, "--cut after=" STR_FMT ": the cut before it is not earlier in the graph", STR_ARG(path));
-            ++*count;
+            w->cuts++;
             rest = comma < 0 ? (Str){0} : str_from(rest, (size_t)comma + 1);
         }
     }
+    w->points[w->cuts + 1] = cut->step_count;
     return ST_OK;
 }
 
-// ---- deciding, on rank 0
-
-static Status wanted_stages(const Job *j, uint32_t *out)
+static Status read_wish(const Job *j, const CutGraph *cut, Wish *w)
 {
     const Options *o = j->options;
     int ranks = comm_size(j->comm);
-    *out = (uint32_t)o->stages;
+    *w = (Wish){.stages = (uint32_t)o->stages};
     if (o->stages > ranks)
         return status_fail(ST_USAGE, "--stages %lld: %d rank%s started; a stage needs one: mpirun -n %lld", (long long)o->stages, ranks, ranks == 1 ? " was" : "s were", (long long)o->stages);
     if (o->stages > PARTITION_MAX_STAGES)
         return status_fail(ST_USAGE, "--stages %lld: too many stages (limit %d)", (long long)o->stages, PARTITION_MAX_STAGES);
     if (ranks == 1)
         return status_fail(ST_USAGE, "a pipeline needs at least two ranks, one for each stage: mpirun -n 2");
+    TRY(read_cuts(j, cut, w));
+    if (w->cuts > 0 && w->stages > 0 && w->stages != w->cuts + 1)
+        return status_fail(ST_USAGE, "--cut names %u cuts, which make %u stages, not the %u of --stages", w->cuts, w->cuts + 1, w->stages);
+    if (w->cuts + 1 > (uint32_t)ranks)
+        return status_fail(ST_USAGE, "--cut makes %u stages, each of which needs a rank: mpirun -n %u", w->cuts + 1, w->cuts + 1);
+    if (w->cuts > 0)
+        w->stages = w->cuts + 1;
     return ST_OK;
 }
+
+// ---- deciding, on rank 0
 
 // Batches per second of all pipelines together, when every rank has the cores it needs.
 static double throughput(const Partition *p, int pipelines) { return p->slowest > 0 ? pipelines / p->slowest : 0; }
@@ -111,50 +124,35 @@ static uint32_t most_stages(const PartitionProblem *p)
     return stages < PARTITION_MAX_STAGES ? stages : PARTITION_MAX_STAGES;
 }
 
-// The partition of the measured costs: given, the best into so many stages, or (0) the best of all.
-static Status partition_costs(const Job *j, PipelineCosts *costs, const PartitionLink *between, const uint32_t *points, uint32_t stages, Partition *out)
+// The partition of the measured costs: given, the best into so many stages, or the best of all.
+static Status partition_costs(const Job *j, PipelineCosts *costs, const PartitionLink *between, const Wish *w, Partition *out)
 {
     PartitionProblem *p = &costs->problem;
-    uint32_t ranks = (uint32_t)comm_size(j->comm), pipelines;
+    uint32_t ranks = (uint32_t)comm_size(j->comm), most = most_stages(p), pipelines;
     p->links = between;
-    if (stages == 0) {
-        p->least_stages = is_text(j->options->parallel, "pipeline") && most_stages(p) > 1 ? 2 : 1;
+    if (w->stages == 0) {
+        p->least_stages = is_text(j->options->parallel, "pipeline") && most > 1 ? 2 : 1;
         return partition_choose(p, ranks, out, &pipelines);
     }
+    uint32_t stages = w->cuts > 0 || w->stages < most ? w->stages : most;
     PartitionLink *links = arena_alloc(&costs->arena, stages * sizeof *links);
     if (!links)
         return status_no_memory(stages * sizeof *links);
     partition_links(between, stages, ranks / stages, links);
     p->links = links;
-    return points ? partition_given(p, points, stages, out) : partition_best(p, stages, out);
+    return w->cuts > 0 ? partition_given(p, w->points, stages, out) : partition_best(p, stages, out);
 }
 
-static Status decide(Job *j, const CutGraph *cut, const PartitionLink *between, uint64_t memory, PipelineCosts *costs, Plan *plan)
+static Status decide(Job *j, const CutGraph *cut, const PartitionLink *between, const Wish *w, PipelineCosts *costs, Plan *plan)
 {
-    uint32_t stages, points[PARTITION_MAX_STAGES + 1], count = 0;
-    TRY(wanted_stages(j, &stages));
-    TRY(given_points(j, cut, points + 1, &count));
-    points[0] = 0;
-    points[count + 1] = cut->step_count;
-    if (count > 0 && stages > 0 && stages != count + 1)
-        return status_fail(ST_USAGE, "--cut names %u cuts, which make %u stages, not the %u of --stages", count, count + 1, stages);
-    if (count + 1 > (uint32_t)comm_size(j->comm))
-        return status_fail(ST_USAGE, "--cut makes %u stages, each of which needs a rank: mpirun -n %u", count + 1, count + 1);
-    Status s = pipeline_costs_measure(j, cut, memory, costs);
-    if (s != ST_OK)
-        return status_context(s, "while the costs of the model are measured");
-    uint32_t most = most_stages(&costs->problem);
-    plan->most_stages = most;
-    stages = count > 0 ? count + 1 : stages < most ? stages : most;
-    s = partition_costs(j, costs, between, count > 0 ? points : NULL, stages, &plan->cuts);
-    s = name_too_large(s, cut, &plan->cuts);
-    if (s == ST_OK) {
-        plan->measured = costs->measured;
-        plan->whole_seconds = costs->whole_seconds;
-        for (uint32_t i = 0; i + 1 < plan->cuts.stages; i++)
-            plan->travels[i] = costs->problem.bytes[plan->cuts.cut[i + 1]];
-    }
-    return s;
+    Status s = partition_costs(j, costs, between, w, &plan->cuts);
+    TRY(name_too_large(s, cut, &plan->cuts));
+    plan->most_stages = most_stages(&costs->problem);
+    plan->measured = costs->measured;
+    plan->whole_seconds = costs->whole_seconds;
+    for (uint32_t i = 0; i + 1 < plan->cuts.stages; i++)
+        plan->travels[i] = costs->problem.bytes[plan->cuts.cut[i + 1]];
+    return ST_OK;
 }
 
 // ---- on every rank
@@ -213,6 +211,17 @@ static void say_why(const Job *j, const Plan *plan, uint64_t memory, Buf *out)
         buf_printf(out, "%.1f MB of weights, packed or not, do not fit into %.1f MB of memory per rank, or stages are faster", weights, 1e-6 * (double)memory);
 }
 
+// Rank 0 needs the costs. Those who share its machine measure along, as many as will compute there at once, because steps
+// take longer when all cores are busy.
+static Status measure(Job *j, const CutGraph *cut, uint64_t memory, PipelineCosts *costs)
+{
+    bool speaks = comm_rank(j->comm) == 0;
+    if (j->node.leader != 0 || (!speaks && (j->node.rank + 1) * (int)j->options->threads > j->node.cpus))
+        return ST_OK;
+    Status s = pipeline_costs_measure(j, cut, memory, costs);
+    return s == ST_OK ? s : speaks ? status_context(s, "while the costs of the model are measured") : ST_OK;
+}
+
 static Status plan_cuts(Job *j, uint64_t memory, Pipeline *p)
 {
     const CutGraph *cut;
@@ -221,11 +230,14 @@ static Status plan_cuts(Job *j, uint64_t memory, Pipeline *p)
     PartitionLink *between = calloc((size_t)ranks, sizeof *between);
     Plan *plan = calloc(1, sizeof *plan);
     p->costs = calloc(1, sizeof *p->costs);
-    Status s = comm_agree(j->comm, between && plan && p->costs ? ST_OK : status_no_memory(sizeof *plan));
+    Wish wish;
+    Status s = comm_agree(j->comm, between && plan && p->costs ? read_wish(j, cut, &wish) : status_no_memory(sizeof *plan));
     if (s == ST_OK)
         s = links_measure(j->comm, between);
     if (s == ST_OK)
-        s = comm_agree(j->comm, comm_rank(j->comm) == 0 ? decide(j, cut, between, memory, p->costs, plan) : ST_OK);
+        s = comm_agree(j->comm, measure(j, cut, memory, p->costs));
+    if (s == ST_OK)
+        s = comm_agree(j->comm, comm_rank(j->comm) == 0 ? decide(j, cut, between, &wish, p->costs, plan) : ST_OK);
     if (s == ST_OK)
         s = comm_broadcast(j->comm, 0, plan, sizeof *plan);
     if (s == ST_OK) {

@@ -110,7 +110,7 @@ static Status take_plan(Rank *r, const CommMessage *m)
 static Status grant_credits(Rank *r)
 {
     const Pipeline *p = &r->job.pipeline;
-    int64_t lanes = r->job.lanes, least = lanes + lanes / 2 + 1, window = least; // what that gives: BENCHMARKS.md
+    int64_t lanes = r->job.lanes, least = lanes + lanes / 2 + 2, window = least; // what that gives: BENCHMARKS.md
     if (p->previous < 0)
         return ST_OK;
     if (r->batch_seconds > 0 && r->batch_seconds < WINDOW_SECONDS)
