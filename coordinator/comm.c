@@ -1,5 +1,6 @@
 // Comm: the table of backends, messages to oneself, and what is the same for every backend.
 #include "coordinator/comm_backend.h"
+#include "coordinator/comm_pool.h"
 
 #include "io/base/log.h"
 
@@ -174,7 +175,7 @@ Status comm_take(Comm *c, CommMessage *out, bool *got)
 void comm_message_free(CommMessage *m)
 {
     for (int i = 0; i < m->part_count; i++)
-        free(m->parts[i].data);
+        comm_pool_give(m->pool, m->parts[i].data);
     free(m->parts);
     free(m->data);
     *m = (CommMessage){0};

@@ -26,6 +26,7 @@ typedef struct CommMessage {
     uint8_t *data;    // owned by the receiver: comm_message_free. From another rank it begins at a multiple of 64
     CommPart *parts;  // likewise, each
     int part_count;
+    struct CommPool *pool; // where the memory of the parts goes
 } CommMessage;
 
 // Joins the processes that a launcher (mpirun, srun) started with this one, or just this one when there was none.

@@ -2,6 +2,7 @@
 // Every wait is a test and a sleep, never a blocking MPI call, which would burn a core: ranks share cores with lanes.
 // MPI is used by one thread at a time: MPI_THREAD_SERIALIZED, by the comm's lock.
 #include "coordinator/comm_backend.h"
+#include "coordinator/comm_pool.h"
 
 #ifndef TSB_HAVE_MPI
 
@@ -15,7 +16,7 @@ const CommBackend COMM_MPI = {.name = "mpi"};
 #include <string.h>
 #include <unistd.h>
 
-enum { BROADCAST_PIECE = 64 << 20, PART_PIECE = 1 << 30, MOST_RECEIVING = 64, ALIGNMENT = 64, HOST_NAME = 64 };
+enum { BROADCAST_PIECE = 64 << 20, PART_PIECE = 1 << 30, MOST_RECEIVING = 64, HOST_NAME = 64 };
 enum { WITH_PARTS = 1 << 14 }; // in the tag of a message whose last words are the sizes of its parts and their number
 
 // A message on its way to another rank: its head, and behind it the parts, each in pieces that MPI can count.
@@ -47,6 +48,7 @@ typedef struct MpiComm {
     size_t sending_count, sending_capacity;
     Receiving *receiving; // in the order in which they arrive
     size_t receiving_count, receiving_capacity;
+    CommPool *pool;   // memory of parts
     void **sent;      // tokens
     size_t sent_count, sent_capacity;
     size_t unsent;
@@ -93,7 +95,8 @@ static void alloc_or_abort(MpiComm *c)
     size_t peers = c->head.rank == 0 ? (size_t)c->head.size : 1;
     c->beating = malloc(peers * sizeof *c->beating);
     c->hosts = calloc((size_t)c->head.size, sizeof *c->hosts);
-    if (!c->beating || !c->hosts)
+    c->pool = comm_pool_new();
+    if (!c->beating || !c->hosts || !c->pool)
         MPI_Abort(MPI_COMM_WORLD, status_exit_code(ST_MEMORY));
     for (size_t i = 0; i < peers; i++)
         c->beating[i] = MPI_REQUEST_NULL;
@@ -193,7 +196,7 @@ static void receiving_drop(MpiComm *c, size_t i)
     c->receiving_count--;
 }
 
-static void *aligned(size_t size) { return aligned_alloc(ALIGNMENT, (size + ALIGNMENT) & ~(size_t)(ALIGNMENT - 1)); }
+static void *aligned_head(size_t size) { return aligned_alloc(COMM_ALIGNMENT, (size + COMM_ALIGNMENT) & ~(size_t)(COMM_ALIGNMENT - 1)); }
 
 // Starts to receive what has arrived, in order.
 static Status match(MpiComm *c)
@@ -208,7 +211,7 @@ static Status match(MpiComm *c)
         TRY(make_room((void **)&c->receiving, c->receiving_count, &c->receiving_capacity, sizeof *c->receiving));
         MPI_Get_count(&status, MPI_BYTE, &size);
         Receiving *r = &c->receiving[c->receiving_count];
-        *r = (Receiving){.message = {.from = status.MPI_SOURCE, .tag = status.MPI_TAG, .size = (size_t)size, .data = aligned((size_t)size)}};
+        *r = (Receiving){.message = {.from = status.MPI_SOURCE, .tag = status.MPI_TAG, .size = (size_t)size, .data = aligned_head((size_t)size), .pool = c->pool}};
         if (!r->message.data)
             return status_no_memory((size_t)size);
         int code = MPI_Imrecv(r->message.data, size, MPI_BYTE, &message, &r->request);
@@ -233,7 +236,7 @@ static Status ask_for_parts(MpiComm *c, Receiving *r)
     m->tag &= ~WITH_PARTS;
     if (m->size >= sizeof count)
         memcpy(&count, m->data + m->size - sizeof count, sizeof count);
-    if (count > (m->size - sizeof count) / sizeof(uint64_t))
+    if (m->size < sizeof count || count > (m->size - sizeof count) / sizeof(uint64_t))
         return status_fail(ST_INTERNAL, "a message of rank %d is cut short", m->from);
     m->size -= (count + 1) * sizeof(uint64_t);
     m->parts = calloc(count + 1, sizeof *m->parts);
@@ -243,7 +246,7 @@ static Status ask_for_parts(MpiComm *c, Receiving *r)
     for (uint64_t i = 0; i < count; i++) {
         uint64_t size;
         memcpy(&size, m->data + m->size + i * sizeof size, sizeof size);
-        m->parts[i] = (CommPart){aligned(size), size};
+        m->parts[i] = (CommPart){comm_pool_take(c->pool, size), size};
         if (!m->parts[i].data)
             return status_no_memory(size);
         m->part_count++;
@@ -394,6 +397,7 @@ static void mpi_close(Comm *head)
     free(c->hosts);
     free(c->receiving);
     free(c->sent);
+    comm_pool_free(c->pool);
     free(c);
 }
 

@@ -1,4 +1,5 @@
 // Parcels: calls that gave values and calls that raised, there and back; messages that are cut short or changed.
+#include "coordinator/comm_pool.h"
 #include "coordinator/parcel.h"
 
 #include "worker/allocator.h"
@@ -13,6 +14,7 @@
 static PackStore *packs;
 static Model *model;
 static Lane *lane;
+static CommPool *pool;
 static TransferTable *table;
 
 static void ok(Status status)
@@ -25,6 +27,7 @@ static int open_model(void **state)
 {
     (void)state;
     ok(pack_store_new(&packs));
+    pool = comm_pool_new();
     KernelContext kernels = {.packs = packs, .threads = 1};
     ok(model_open(TEST_DATA "/named.pt", &model));
     ok(model_prepare(model, &(ModelOptions){.kernels = &kernels}, false));
@@ -41,23 +44,23 @@ static int close_model(void **state)
     lane_free(lane);
     model_free(model);
     pack_store_free(packs);
+    comm_pool_free(pool);
     return 0;
 }
 
-static void *aligned(const void *data, size_t size)
+static void *copy(void *to, const void *data, size_t size)
 {
-    void *copy = aligned_alloc(64, (size + 64) & ~(size_t)63);
-    memcpy(copy, data, size);
-    return copy;
+    memcpy(to, data, size);
+    return to;
 }
 
 // What comm makes of a parcel, its head shortened to `size` bytes.
 static CommMessage arrived(const ParcelOut *p, size_t size)
 {
     const Transfer *t = &p->transfer;
-    CommMessage m = {.size = size, .data = aligned(t->head.ptr, size), .parts = calloc(t->part_count + 1, sizeof *m.parts), .part_count = (int)t->part_count};
+    CommMessage m = {.size = size, .data = copy(aligned_alloc(64, (size + 64) & ~(size_t)63), t->head.ptr, size), .pool = pool, .parts = calloc(t->part_count + 1, sizeof *m.parts), .part_count = (int)t->part_count};
     for (uint32_t i = 0; i < t->part_count; i++)
-        m.parts[i] = (CommPart){aligned(t->parts[i].data, t->parts[i].size), t->parts[i].size};
+        m.parts[i] = (CommPart){copy(comm_pool_take(pool, t->parts[i].size), t->parts[i].data, t->parts[i].size), t->parts[i].size};
     return m;
 }
 
@@ -142,8 +145,33 @@ static void test_broken(void **state)
     parcel_out_free(out);
 }
 
+// A block that came back is handed out again, to those who nearly fill it.
+static void test_pool(void **state)
+{
+    (void)state;
+    CommPool *p = comm_pool_new();
+    void *a = comm_pool_take(p, 1 << 20), *b = comm_pool_take(p, 3 << 20);
+    assert_true((uintptr_t)a % 64 == 0 && (uintptr_t)b % 64 == 0);
+    memset(a, 1, 1 << 20);
+    memset(b, 2, 3 << 20);
+    comm_pool_give(p, a);
+    comm_pool_give(p, b);
+    assert_ptr_equal(comm_pool_take(p, 2 << 20), b);
+    void *small = comm_pool_take(p, 200 << 10);
+    assert_ptr_not_equal(small, a); // too large for it
+    assert_ptr_equal(comm_pool_take(p, 900 << 10), a);
+    comm_pool_give(p, small);
+    comm_pool_give(p, b);
+    comm_pool_free(p); // one is out: nothing happens
+    assert_ptr_equal(comm_pool_take(p, 3 << 20), b);
+    comm_pool_give(p, a);
+    comm_pool_give(p, b);
+    comm_pool_give(p, NULL);
+    comm_pool_free(p);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_broken)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_broken), cmocka_unit_test(test_pool)};
     return cmocka_run_group_tests(tests, open_model, close_model);
 }
