@@ -204,7 +204,7 @@ static void say_why(const Job *j, const Plan *plan, uint64_t memory, Buf *out)
     else if (o->stages > 0)
         buf_z(out, "by --stages");
     else if (is_text(o->parallel, "pipeline"))
-        buf_z(out, "the fastest pipelines");
+        buf_z(out, plan->most_stages > 1 ? "the fastest pipelines" : "it cannot be cut");
     else if (plan->cuts.stages == 1)
         buf_printf(out, "%.1f MB of weights fit into %.1f MB of memory, and whole models are fastest", weights, 1e-6 * (double)memory);
     else
@@ -241,8 +241,9 @@ static Status plan_cuts(Job *j, uint64_t memory, Pipeline *p)
     if (s == ST_OK)
         s = comm_broadcast(j->comm, 0, plan, sizeof *plan);
     if (s == ST_OK) {
-        if (j->options->stages > plan->most_stages && comm_rank(j->comm) == 0)
-            log_warning("--stages %lld: the graph of %s can be cut into %lld at most", (long long)j->options->stages, j->options->method, (long long)plan->most_stages);
+        bool wanted = j->options->stages > plan->most_stages || (plan->most_stages == 1 && is_text(j->options->parallel, "pipeline"));
+        if (wanted && comm_rank(j->comm) == 0)
+            log_warning("the graph of %s can be cut into %lld stage%s at most", j->options->method, (long long)plan->most_stages, plan->most_stages == 1 ? "" : "s");
         say_why(j, plan, memory, &p->reason);
         if (plan->cuts.stages == 1) {
             set_data_parallel(j, p);

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Memory of a job: weights once per node, and no growth with the number of samples.
 
-Runs MODEL on DATA with one and with N ranks and prints, from /proc/PID/smaps_rollup while it runs, the sum of the ranks'
-proportional set sizes (Pss: a page that n processes share counts 1/n in each) at its highest.
+Runs MODEL on DATA with one rank (unless it is cut into stages) and with N ranks and prints, from /proc/PID/smaps_rollup
+while it runs, the sum of the ranks' proportional set sizes (Pss: a page that n processes share counts 1/n in each) at its highest.
 
 usage: memory.py TSBATCH MODEL DATA [RANKS [OPTION OF tsbatch …]]        default 8; Linux
 """
@@ -65,6 +65,8 @@ def main(tsbatch, model, data, ranks=8, *options):
     mib = 1024.0 * 1024
     print(f"model file: {os.path.getsize(model) / mib:.0f} MiB")
     for count, words in ((1, job), (int(ranks), [*mpirun, *job])):
+        if count == 1 and "--stages" in options:
+            continue
         total, private = watch(words)
         print(f"{count} rank{'s' if count > 1 else ''}: Pss {total / mib:.0f} MiB in all, most private to one rank {private / mib:.0f} MiB")
 
