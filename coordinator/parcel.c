@@ -6,6 +6,17 @@
 
 enum { SECONDS_AT = 4 * sizeof(int64_t) }; // in the head
 
+void parcel_rewind(ParcelIn *p)
+{
+    p->reader = transfer_reader(p->message.data, p->message.size, (const TransferPart *)p->message.parts, (uint32_t)p->message.part_count);
+    Wire *w = &p->reader.at;
+    p->batch = wire_int(w);
+    p->first = wire_int(w);
+    p->count = wire_int(w);
+    p->calls = wire_int(w);
+    wire_get(w, &p->seconds, sizeof p->seconds);
+}
+
 Status parcel_open(CommMessage *message, ParcelIn **out)
 {
     ParcelIn *p = calloc(1, sizeof *p);
@@ -15,14 +26,8 @@ Status parcel_open(CommMessage *message, ParcelIn **out)
     }
     p->message = *message;
     *message = (CommMessage){0};
-    p->reader = transfer_reader(p->message.data, p->message.size, (const TransferPart *)p->message.parts, (uint32_t)p->message.part_count);
-    Wire *w = &p->reader.at;
-    p->batch = wire_int(w);
-    p->first = wire_int(w);
-    p->count = wire_int(w);
-    p->calls = wire_int(w);
-    wire_get(w, &p->seconds, sizeof p->seconds);
-    if (w->failed || p->count < 1 || (p->calls != 1 && p->calls != p->count)) {
+    parcel_rewind(p);
+    if (p->reader.at.failed || p->count < 1 || (p->calls != 1 && p->calls != p->count)) {
         parcel_in_free(p);
         return status_fail(ST_INTERNAL, "a batch from the stage before is cut short");
     }

@@ -24,6 +24,7 @@ Status parcel_open(CommMessage *message_taken, ParcelIn **out);
 // The next call: what it raised in an earlier stage (borrowed from the message), or NULL; then its values are the caller's.
 // The lane's generator stands where that stage left it, when it said so.
 Status parcel_next_call(ParcelIn *p, const TransferTable *table, Lane *lane, uint32_t count, IValue *values, const char **raised);
+void parcel_rewind(ParcelIn *p); // to the first call
 void parcel_in_free(ParcelIn *p); // NULL is fine
 
 // One to be sent. It keeps the values, and what they borrow from, until its lane frees it.

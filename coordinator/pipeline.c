@@ -3,10 +3,12 @@
 #include "coordinator/pipeline_costs.h"
 
 #include "coordinator/links.h"
+#include "coordinator/pipeline_trial.h"
 #include "io/base/log.h"
 
 #include <stdlib.h>
 
+static const double WORTH_CUTTING_AGAIN = 0.98;
 static const uint64_t ROOM_BESIDE_WEIGHTS = 64 << 20; // of a rank that runs the whole model, for everything else
 
 typedef struct Plan { // what rank 0 tells the others
@@ -195,6 +197,36 @@ static bool runs_whole(const Job *j, uint64_t memory)
     return is_text(o->parallel, "data") || o->stages == 1 || o->stateful || comm_size(j->comm) == 1 || whole_model_fits(j, memory);
 }
 
+// What the trial says about the cost of the steps that it was planned with: all of a stage alike.
+static void correct_costs(PipelineCosts *costs, const Partition *cuts, const double *tried)
+{
+    for (uint32_t i = 0; i < cuts->stages; i++) {
+        double planned = 0;
+        for (uint32_t k = cuts->cut[i]; k < cuts->cut[i + 1]; k++)
+            planned += costs->seconds[k];
+        for (uint32_t k = cuts->cut[i]; k < cuts->cut[i + 1] && planned > 0; k++)
+            costs->seconds[k] *= tried[i] / planned;
+    }
+}
+
+// On rank 0: corrects the plan by what its stages took. True when other cuts promise more, which *plan is then.
+static bool improve(Job *j, const CutGraph *cut, const PartitionLink *between, const Wish *w, const double *tried, PipelineCosts *costs, Plan *plan)
+{
+    Plan *better = malloc(sizeof *better);
+    Wish same = {.stages = plan->cuts.stages, .cuts = plan->cuts.stages - 1};
+    memcpy(same.points, plan->cuts.cut, (plan->cuts.stages + 1) * sizeof *same.points);
+    correct_costs(costs, &plan->cuts, tried);
+    // Memory was measured, too, and the limit is kept: only seconds change.
+    bool improved = better && decide(j, cut, between, &same, costs, plan) == ST_OK && w->cuts == 0 &&
+                    decide(j, cut, between, &(Wish){.stages = plan->cuts.stages}, costs, better) == ST_OK &&
+                    better->cuts.slowest < WORTH_CUTTING_AGAIN * plan->cuts.slowest;
+    if (improved)
+        *plan = *better;
+    free(better);
+    status_clear();
+    return improved;
+}
+
 static void say_why(const Job *j, const Plan *plan, uint64_t memory, Buf *out)
 {
     const Options *o = j->options;
@@ -222,6 +254,41 @@ static Status measure(Job *j, const CutGraph *cut, uint64_t memory, PipelineCost
     return s == ST_OK ? s : speaks ? status_context(s, "while the costs of the model are measured") : ST_OK;
 }
 
+static void note_link(const PartitionLink *between, Pipeline *p)
+{
+    PartitionLink links[PARTITION_MAX_STAGES];
+    partition_links(between, (uint32_t)p->stages, (uint32_t)p->replicas, links);
+    p->link = links[0];
+    for (int i = 1; i + 1 < p->stages; i++)
+        if (links[i].bytes_per_second < p->link.bytes_per_second)
+            p->link = links[i];
+}
+
+// Makes the stages and tries them; when they turn out to be out of balance the graph is cut again, once.
+static Status make_stages(Job *j, const CutGraph *cut, const PartitionLink *between, const Wish *w, Plan *plan, Pipeline *p)
+{
+    double tried[PARTITION_MAX_STAGES];
+    take_place(j, plan, p);
+    note_link(between, p);
+    TRY(comm_agree(j->comm, make_stage(j, cut, p)));
+    if (!plan->measured)
+        return ST_OK;
+    TRY(pipeline_trial(j, tried));
+    if (tried[0] == 0)
+        return ST_OK;
+    bool again = comm_rank(j->comm) == 0 && improve(j, cut, between, w, tried, p->costs, plan);
+    TRY(comm_broadcast(j->comm, 0, &again, sizeof again));
+    TRY(comm_broadcast(j->comm, 0, plan, sizeof *plan));
+    take_place(j, plan, p);
+    if (!again)
+        return ST_OK;
+    model_stage_free(p->model);
+    transfer_table_free(p->table);
+    p->model = NULL;
+    p->table = NULL;
+    return comm_agree(j->comm, make_stage(j, cut, p));
+}
+
 static Status plan_cuts(Job *j, uint64_t memory, Pipeline *p)
 {
     const CutGraph *cut;
@@ -245,18 +312,10 @@ static Status plan_cuts(Job *j, uint64_t memory, Pipeline *p)
         if (wanted && comm_rank(j->comm) == 0)
             log_warning("the graph of %s can be cut into %lld stage%s at most", j->options->method, (long long)plan->most_stages, plan->most_stages == 1 ? "" : "s");
         say_why(j, plan, memory, &p->reason);
-        if (plan->cuts.stages == 1) {
+        if (plan->cuts.stages == 1)
             set_data_parallel(j, p);
-        } else {
-            take_place(j, plan, p);
-            PartitionLink links[PARTITION_MAX_STAGES];
-            partition_links(between, plan->cuts.stages, (uint32_t)p->replicas, links);
-            p->link = links[0];
-            for (uint32_t i = 1; i + 1 < plan->cuts.stages; i++)
-                if (links[i].bytes_per_second < p->link.bytes_per_second)
-                    p->link = links[i];
-            s = comm_agree(j->comm, make_stage(j, cut, p));
-        }
+        else
+            s = make_stages(j, cut, between, &wish, plan, p);
     }
     free(between);
     free(plan);

@@ -219,6 +219,7 @@ Status pipeline_costs_measure(Job *j, const CutGraph *cut, uint64_t max_memory, 
         a.work[i] = a.steps[i].work_bytes;
         out->whole_seconds += a.seconds[i];
     }
+    out->seconds = a.seconds;
     out->problem = (PartitionProblem){
         .step_count = cut->step_count,
         .seconds = a.seconds,

@@ -6,6 +6,7 @@
 
 typedef struct PipelineCosts {
     PartitionProblem problem; // without links
+    double *seconds;          // those of the problem
     double whole_seconds;     // of one batch through all steps
     bool measured;            // else the model raised on the first batch, and seconds are a guess from the weights
     Arena arena;
