@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 static const double WORTH_CUTTING_AGAIN = 0.98;
+static const double BATCH_SECONDS = 0.2e-3; // what a batch costs a stage beside computing: waking up, a message, a credit
 static const uint64_t ROOM_BESIDE_WEIGHTS = 64 << 20; // of a rank that runs the whole model, for everything else
 
 typedef struct Plan { // what rank 0 tells the others
@@ -92,9 +93,6 @@ static Status read_wish(const Job *j, const CutGraph *cut, Wish *w)
 }
 
 // ---- deciding, on rank 0
-
-// Batches per second of all pipelines together, when every rank has the cores it needs.
-static double throughput(const Partition *p, int pipelines) { return p->slowest > 0 ? pipelines / p->slowest : 0; }
 
 // Steps that are too large together are known to partition.c by number only.
 static Status name_too_large(Status s, const CutGraph *cut, const Partition *found)
@@ -354,9 +352,9 @@ double pipeline_predicted(const Job *j)
     const Pipeline *p = &j->pipeline;
     if (!p->measured)
         return 0;
-    double work = 0, batches = throughput(&p->plan, p->replicas);
+    double beside = p->stages > 1 ? BATCH_SECONDS : 0, work = 0, batches = p->replicas / (p->plan.slowest + beside);
     for (int i = 0; i < p->stages; i++)
-        work += p->plan.seconds[i] * j->lanes * (double)j->options->threads;
+        work += p->plan.seconds[i] * j->lanes * (double)j->options->threads + beside;
     double most = j->node.nodes * j->node.cpus / work;
     return (batches < most ? batches : most) * (double)j->batch_size;
 }

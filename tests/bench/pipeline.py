@@ -131,7 +131,7 @@ def main():
     p.add_argument("--stages", type=int, default=2)
     p.add_argument("--seconds", type=float, default=10)
     p.add_argument("--lanes", type=int, default=1)
-    options = p.parse_args()
+    options = p.parse_intermixed_args()
     torch.set_num_threads(1)
     for label in options.labels or (OVERHEAD if options.what == "overhead" else CUTS):
         with tempfile.TemporaryDirectory() as folder:
