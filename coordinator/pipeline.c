@@ -210,17 +210,17 @@ static void correct_costs(PipelineCosts *costs, const Partition *cuts, const dou
 // On rank 0: corrects the plan by what its stages took. True when other cuts promise more, which *plan is then.
 static bool improve(Job *j, const CutGraph *cut, const PartitionLink *between, const Wish *w, const double *tried, PipelineCosts *costs, Plan *plan)
 {
-    Plan *better = malloc(sizeof *better);
     Wish same = {.stages = plan->cuts.stages, .cuts = plan->cuts.stages - 1};
     memcpy(same.points, plan->cuts.cut, (plan->cuts.stages + 1) * sizeof *same.points);
     correct_costs(costs, &plan->cuts, tried);
-    // Memory was measured, too, and the limit is kept: only seconds change.
-    bool improved = better && decide(j, cut, between, &same, costs, plan) == ST_OK && w->cuts == 0 &&
-                    decide(j, cut, between, &(Wish){.stages = plan->cuts.stages}, costs, better) == ST_OK &&
-                    better->cuts.slowest < WORTH_CUTTING_AGAIN * plan->cuts.slowest;
+    Plan *new = malloc(sizeof *new);
+    if (new && decide(j, cut, between, &same, costs, new) == ST_OK)
+        *plan = *new; // the same cuts
+    bool improved = new && w->cuts == 0 && decide(j, cut, between, &(Wish){.stages = same.stages}, costs, new) == ST_OK &&
+                    new->cuts.slowest < WORTH_CUTTING_AGAIN * plan->cuts.slowest;
     if (improved)
-        *plan = *better;
-    free(better);
+        *plan = *new;
+    free(new);
     status_clear();
     return improved;
 }
@@ -248,7 +248,9 @@ static Status measure(Job *j, const CutGraph *cut, uint64_t memory, PipelineCost
     bool speaks = comm_rank(j->comm) == 0;
     if (j->node.leader != 0 || (!speaks && (j->node.rank + 1) * (int)j->options->threads > j->node.cpus))
         return ST_OK;
-    Status s = pipeline_costs_measure(j, cut, memory, costs);
+    // What is free now is no reason to refuse what was asked for.
+    bool limited = j->options->max_memory > 0 || (j->options->stages == 0 && j->options->cuts.count == 0);
+    Status s = pipeline_costs_measure(j, cut, limited ? memory : 0, costs);
     return s == ST_OK ? s : speaks ? status_context(s, "while the costs of the model are measured") : ST_OK;
 }
 
