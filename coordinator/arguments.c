@@ -102,7 +102,7 @@ static Status make_argument(const ArgumentMaker *m, Lane *lane, const BoundArg *
     }
 }
 
-static Status make_all(const ArgumentMaker *m, Lane *lane, const H5Batch *batch, int64_t row, int64_t padded, IValue *args)
+Status arguments_of_call(const ArgumentMaker *m, Lane *lane, const H5Batch *batch, int64_t row, int64_t padded, IValue *args)
 {
     for (int i = 0; i < m->binding->count; i++) {
         Status s = make_argument(m, lane, &m->binding->args[i], batch, row, padded, &args[i]);
@@ -113,14 +113,4 @@ static Status make_all(const ArgumentMaker *m, Lane *lane, const H5Batch *batch,
         }
     }
     return ST_OK;
-}
-
-Status arguments_of_batch(const ArgumentMaker *m, Lane *lane, const H5Batch *batch, int64_t padded, IValue *args)
-{
-    return make_all(m, lane, batch, -1, padded, args);
-}
-
-Status arguments_of_row(const ArgumentMaker *m, Lane *lane, const H5Batch *batch, int64_t row, IValue *args)
-{
-    return make_all(m, lane, batch, row, 1, args);
 }

@@ -14,10 +14,9 @@ typedef struct ArgumentMaker {
     bool own; // tensors get memory of their own, because the model may keep them (--stateful)
 } ArgumentMaker;
 
-// All rows of a block in one call; `padded` ≥ block->count repeats the last row. The values are the caller's to release
-// and point into the batch, which must stay until they and all results are released.
-Status arguments_of_batch(const ArgumentMaker *m, Lane *lane, const H5Batch *batch, int64_t padded, IValue *args);
-// One row, without the batch dimension.
-Status arguments_of_row(const ArgumentMaker *m, Lane *lane, const H5Batch *batch, int64_t row, IValue *args);
+// Of one row, without the batch dimension; or, row < 0, of all rows of the batch: then `padded` ≥ their number repeats the
+// last one. The values are the caller's to release and point into the batch, which must stay until they and all results are
+// released.
+Status arguments_of_call(const ArgumentMaker *m, Lane *lane, const H5Batch *batch, int64_t row, int64_t padded, IValue *args);
 
 #endif

@@ -183,6 +183,20 @@ void comm_message_free(CommMessage *m)
 
 size_t comm_unsent(const Comm *c) { return c->backend->unsent(c); }
 
+Status comm_settle(Comm *c)
+{
+    while (comm_unsent(c) > 0) {
+        CommMessage m;
+        bool got;
+        TRY(comm_take(c, &m, &got));
+        if (got) {
+            comm_message_free(&m);
+            return status_fail(ST_INTERNAL, "a message where none was expected");
+        }
+    }
+    return ST_OK;
+}
+
 // After a collective that failed the ranks wait for each other at different places: nobody can be told, so the run ends here.
 static Status together(Comm *c, Status s)
 {

@@ -67,6 +67,9 @@ Status comm_take(Comm *c, CommMessage *out, bool *got);
 void comm_message_free(CommMessage *m);
 // Bytes given to comm_send that the receivers have not got yet.
 size_t comm_unsent(const Comm *c);
+// When all that this rank sent has arrived, by what the others have answered, and nothing is on its way here: waits until comm
+// has noticed. Every token can be had then.
+Status comm_settle(Comm *c);
 // Collective: drops what still arrives until everything that any rank sent has left it. After it all tokens can be had.
 Status comm_drain(Comm *c);
 

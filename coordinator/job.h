@@ -58,6 +58,9 @@ static inline int64_t job_batch_count(const Job *j, int64_t batch)
     return left < j->batch_size ? left : j->batch_size;
 }
 
+// Rows of the tensors of a batch of `count` rows: with --pad-last the last batch is as large as the others.
+static inline int64_t job_padded_rows(const Job *j, int64_t count) { return j->options->pad_last ? j->batch_size : count; }
+
 // Seconds of the machine's clock since boot.
 double job_clock(void);
 

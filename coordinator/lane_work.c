@@ -27,8 +27,6 @@ static const OutputPlan *wait_for_plan(LaneThread *t, bool probe, RowWriter **wr
     return plan;
 }
 
-static int64_t padded_rows(const LaneThread *t) { return t->all->job->options->pad_last ? t->all->job->batch_size : t->results.count; }
-
 // The call for `row` (< 0: for the whole batch) raised `message`, here or in an earlier stage, and is to be skipped.
 static Status note_error(LaneThread *t, int64_t row, const char *message)
 {
@@ -45,7 +43,7 @@ static Status keep_result(LaneThread *t, int64_t row)
     if (!is_last(j))
         return parcel_add_call(t->making, p->table, t->lane, p->sends_generator, t->out, p->outputs);
     Results *r = &t->results;
-    Status s = row < 0 ? results_add_batch(r, t->lane, t->out[0], padded_rows(t), j->binding.rows_as_list) : results_add_row(r, t->lane, t->out[0], row);
+    Status s = row < 0 ? results_add_batch(r, t->lane, t->out[0], job_padded_rows(j, r->count), j->binding.rows_as_list) : results_add_row(r, t->lane, t->out[0], row);
     value_release(t->out[0]);
     return s;
 }
@@ -79,7 +77,7 @@ static Status make_values(LaneThread *t, const Work *w, int64_t row, uint32_t *c
         return parcel_next_call(w->parcel, j->pipeline.table, t->lane, *count, t->in, raised);
     }
     *count = (uint32_t)j->binding.count;
-    return row < 0 ? arguments_of_batch(&t->all->maker, t->lane, w->rows, padded_rows(t), t->in) : arguments_of_row(&t->all->maker, t->lane, w->rows, row, t->in);
+    return arguments_of_call(&t->all->maker, t->lane, w->rows, row, job_padded_rows(j, w->count), t->in);
 }
 
 static Status compute(LaneThread *t, const Work *w)
@@ -204,7 +202,6 @@ static void pass_on(LaneThread *t, Work *w, double seconds)
     ParcelOut *p = t->making;
     t->making = NULL;
     parcel_set_seconds(p, seconds);
-    p->lane = (int)(t - t->all->threads);
     if (p->transfer.borrows) {
         p->rows = w->rows;
         p->source = w->parcel;

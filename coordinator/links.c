@@ -46,19 +46,6 @@ static Status exchange(Comm *c, int other, bool asks, int rounds, const CommPart
     return ST_OK;
 }
 
-// What was answered has arrived; comm has yet to notice.
-static Status settle(Comm *c)
-{
-    while (comm_unsent(c) > 0) {
-        CommMessage m;
-        bool got;
-        TRY(comm_take(c, &m, &got));
-        if (got)
-            return status_fail(ST_INTERNAL, "a message while links are measured");
-    }
-    return ST_OK;
-}
-
 static Status measure_pair(Comm *c, int other, bool asks, void *bytes, PartitionLink *link)
 {
     CommPart part = {bytes, LARGE_BYTES};
@@ -85,7 +72,7 @@ Status links_measure(Comm *c, PartitionLink *out)
         if (other >= 0 && other < size)
             s = measure_pair(c, other, asks, bytes, &link);
         if (s == ST_OK)
-            s = settle(c);
+            s = comm_settle(c);
         if (s == ST_OK && asks && other < size)
             mine = link;
         s = comm_agree(c, s);

@@ -34,7 +34,6 @@ typedef struct ParcelOut {
     uint32_t count, capacity;
     H5Batch *rows;  // where the values come from, if they borrow from it
     ParcelIn *source;
-    int lane;       // whose values they are
     bool sent;
     struct ParcelOut *next;
 } ParcelOut;

@@ -105,11 +105,12 @@ static void collect_weights(PipelineCosts *costs, const CutGraph *cut, const Ste
 
 // ---- measuring
 
-static Status first_batch(Job *j, H5Reader **reader, H5Batch **batch)
+Status pipeline_first_batch(Job *j, H5Reader **reader, H5Batch **batch)
 {
     TRY(h5_reader_open(j->h5, j->columns, j->binding.columns, 1, reader));
     TRY(h5_reader_push(*reader, j->first_row, job_batch_count(j, 0), 0));
-    return h5_reader_next(*reader, batch);
+    TRY(h5_reader_next(*reader, batch));
+    return *batch ? ST_OK : status_fail(ST_INTERNAL, "no first batch");
 }
 
 static Status measure_batch(Job *j, const H5Batch *batch, StepCost *steps, uint64_t *bytes)
@@ -128,9 +129,8 @@ static Status measure_batch(Job *j, const H5Batch *batch, StepCost *steps, uint6
     s = lane_generator(lane, &generator);
     if (s == ST_OK)
         generator_key(generator, (uint64_t)j->options->seed, (uint64_t)j->first_row);
-    int64_t padded = j->options->pad_last ? j->batch_size : batch->count;
     if (s == ST_OK)
-        s = j->options->per_sample ? arguments_of_row(&maker, lane, batch, 0, args) : arguments_of_batch(&maker, lane, batch, padded, args);
+        s = arguments_of_call(&maker, lane, batch, j->options->per_sample ? 0 : -1, job_padded_rows(j, batch->count), args);
     if (s == ST_OK) {
         s = model_measure(j->model, lane, args, j->binding.count, steps, bytes);
         for (int i = 0; i < j->binding.count; i++)
@@ -145,9 +145,9 @@ static Status run_first_batch(Job *j, StepCost *steps, uint64_t *bytes)
 {
     H5Reader *reader = NULL;
     H5Batch *batch = NULL;
-    Status s = first_batch(j, &reader, &batch);
+    Status s = pipeline_first_batch(j, &reader, &batch);
     if (s == ST_OK)
-        s = batch ? measure_batch(j, batch, steps, bytes) : status_fail(ST_INTERNAL, "no first batch");
+        s = measure_batch(j, batch, steps, bytes);
     if (batch)
         h5_reader_release(reader, batch);
     h5_reader_close(reader);

@@ -4,6 +4,7 @@
 
 #include "coordinator/arguments.h"
 #include "coordinator/parcel.h"
+#include "coordinator/pipeline_costs.h"
 #include "worker/random.h"
 
 #include <stdlib.h>
@@ -44,10 +45,7 @@ static Status trial_open(Trial *t)
     TRY(lane_generator(t->lane, &t->generator));
     if (p->stage > 0)
         return ST_OK;
-    TRY(h5_reader_open(j->h5, j->columns, j->binding.columns, 1, &t->reader));
-    TRY(h5_reader_push(t->reader, j->first_row, job_batch_count(j, 0), 0));
-    TRY(h5_reader_next(t->reader, &t->batch));
-    return t->batch ? ST_OK : status_fail(ST_INTERNAL, "no first batch");
+    return pipeline_first_batch(j, &t->reader, &t->batch);
 }
 
 static void trial_close(Trial *t)
@@ -77,8 +75,7 @@ static Status make_values(Trial *t, const char **raised)
         parcel_rewind(t->in);
         return parcel_next_call(t->in, j->pipeline.table, t->lane, t->count, t->values, raised);
     }
-    int64_t padded = j->options->pad_last ? j->batch_size : t->batch->count;
-    return j->options->per_sample ? arguments_of_row(&maker, t->lane, t->batch, 0, t->values) : arguments_of_batch(&maker, t->lane, t->batch, padded, t->values);
+    return arguments_of_call(&maker, t->lane, t->batch, j->options->per_sample ? 0 : -1, job_padded_rows(j, t->batch->count), t->values);
 }
 
 // One run; its results are the caller's, with the values that they may borrow from. *raised: here or in an earlier stage.
@@ -190,26 +187,14 @@ static Status timed_runs(Trial *t, double *median)
     return ST_OK;
 }
 
-// What was passed on has arrived; comm has yet to notice.
-static Status settle(Trial *t)
-{
-    while (t->out && comm_sent(t->job->comm) != t->out) {
-        CommMessage m;
-        bool got;
-        TRY(comm_take(t->job->comm, &m, &got));
-        if (got)
-            return status_fail(ST_INTERNAL, "a message while stages are tried");
-    }
-    return ST_OK;
-}
-
 // mine: seconds of a batch, negative when some call raised.
 static Status try_stage(Trial *t, double *mine)
 {
     Job *j = t->job;
     bool works = j->pipeline.stage >= 0, raised = false;
     TRY(comm_agree(j->comm, works ? first_run(t, &raised) : ST_OK));
-    Status settled = settle(t);
+    Status settled = comm_settle(j->comm);
+    comm_sent(j->comm);
     parcel_out_free(t->out); // with the results in it
     t->out = NULL;
     TRY(comm_agree(j->comm, settled)); // so that all begin together
