@@ -6,19 +6,8 @@ set -eu
 tsbatch=$(realpath "$1") case=$2
 here=$(dirname "$(realpath "$0")")
 data_folder=$(realpath "$here/../data")
-model=$here/../../deploy/demo/digits.pt data=$here/../../deploy/demo/digits.h5
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work"
-
-fail() { echo "FAILED: $*"; exit 1; }
-# score RANKS OUTPUT [OPTION…]
-score() {
-    local ranks=$1 output=$2
-    shift 2
-    "$here/mpirun.sh" "$ranks" 60 "$tsbatch" "$model" "$data" -o "$output" -q "$@"
-}
-same() { "$tsbatch" diff -q "$1" "$2" || fail "$1 and $2 differ ($3)"; }
+size=()
+. "$here/demo.bash"
 # expect CODE WORDS RANKS OPTION…: it fails so, with one line that has the words
 expect() {
     local want=$1 words=$2 ranks=$3 code=0

@@ -5,19 +5,9 @@
 set -eu
 tsbatch=$(realpath "$1") case=$2
 here=$(dirname "$(realpath "$0")")
-model=$here/../../deploy/demo/digits.pt data=$here/../../deploy/demo/digits.h5 pytorch=$here/../../deploy/demo/digits.pytorch.h5
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work"
-
-fail() { echo "FAILED: $*"; exit 1; }
-# score RANKS OUTPUT [OPTION…]
-score() {
-    local ranks=$1 output=$2
-    shift 2
-    "$here/mpirun.sh" "$ranks" 60 "$tsbatch" "$model" "$data" -o "$output" -q -b 16 "$@"
-}
-same() { "$tsbatch" diff -q "$1" "$2" || fail "$1 and $2 differ ($3)"; }
+size=(-b 16) # of batches, unless a case says otherwise
+. "$here/demo.bash"
+pytorch=$here/../../deploy/demo/digits.pytorch.h5
 
 score 1 one.h5 --lanes 1
 "$tsbatch" diff -q one.h5 "$pytorch" --rtol 1e-4 --atol 1e-5 || fail "not PyTorch's scores"
